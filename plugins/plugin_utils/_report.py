@@ -1,0 +1,108 @@
+# Copyright: (c) 2026, certfleet.acme contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What became of each certificate of a run, from what the calls of the run returned. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+Items = Iterable[Mapping[str, Any]]
+
+
+def rows_of_host(
+    host: str, requested: Items, obtained: Items, installed: Items, *, check_mode: bool
+) -> list[dict[str, Any]]:
+    """One row for each certificate of a host, in the order of the declaration.
+
+    requested, obtained, installed: the items that certificate_request, acme_certificate and certificate_install
+    returned for this host; any of them may be empty because its task did not run.
+    A row: host, name, outcome (failed, planned, served, staged, obtained, unchanged), why (texts), serial,
+    previous_serial, not_after, msg.
+    """
+    steps = [{str(item.get("name")): item for item in items} for items in (requested, obtained, installed)]
+    names = list(dict.fromkeys(name for step in steps for name in step))
+    return [_row(host, name, *(step.get(name, {}) for step in steps), check_mode=check_mode) for name in names]
+
+
+def _row(
+    host: str,
+    name: str,
+    request: Mapping[str, Any],
+    obtained: Mapping[str, Any],
+    install: Mapping[str, Any],
+    *,
+    check_mode: bool,
+) -> dict[str, Any]:
+    current = request.get("current") or {}
+    # The first step that failed holds the cause; what comes after it only follows from it.
+    failure = next((step for step in (request, obtained, install) if step.get("failed")), None)
+    if failure is not None:
+        outcome = "failed"
+    elif check_mode and (request.get("needs", "nothing") != "nothing" or install.get("changed")):
+        outcome = "planned"
+    elif install.get("changed") or install.get("deployed"):
+        outcome = "served" if install.get("deployed") else "active" if install.get("active") else "staged"
+    elif obtained:
+        outcome = "obtained"
+    else:
+        outcome = "unchanged"
+    return {
+        "host": host,
+        "name": name,
+        "outcome": outcome,
+        "why": [str(reason.get("text")) for reason in request.get("reasons") or []],
+        "serial": install.get("serial") or obtained.get("serial") or current.get("serial"),
+        "previous_serial": install.get("previous_serial") or (current.get("serial") if obtained else None),
+        "not_after": obtained.get("not_after") or current.get("not_after"),
+        "msg": failure.get("msg") if failure is not None else None,
+    }
+
+
+_SENTENCES = {
+    "served": "new certificate served, serial {serial}, until {not_after}",
+    "active": "new certificate in place, serial {serial}, until {not_after}; no endpoint to prove it at",
+    "staged": "new certificate staged, serial {serial}, until {not_after}",
+    "obtained": "certificate obtained, serial {serial}, until {not_after}",
+    "unchanged": "nothing to do, serial {serial}, until {not_after}",
+    "planned": "would change",
+}
+
+
+def lines(rows: Iterable[Mapping[str, Any]], lost: Iterable[str]) -> list[str]:
+    """The report for an operator: a line for each certificate that something happened to, failures last.
+
+    lost: hosts that left the play. Ends with a line of totals.
+    """
+    rows = list(rows)
+    lost = list(lost)
+    result = []
+    for row in sorted(rows, key=lambda row: row["outcome"] == "failed"):
+        if row["outcome"] == "unchanged":
+            continue
+        if row["outcome"] == "failed":
+            text = f"FAILED: {row['msg']}"
+        else:
+            text = _SENTENCES[row["outcome"]].format(**{key: value or "unknown" for key, value in row.items()})
+            if row["previous_serial"] and row["previous_serial"] != row["serial"]:
+                text += f"; before it serial {row['previous_serial']}"
+            if row["why"]:
+                text += f" ({'; '.join(row['why'])})"
+        result.append(f"{row['host']} {row['name']}: {text}")
+    reported = {row["host"] for row in rows if row["outcome"] == "failed"}
+    result += [
+        f"{host}: FAILED: it left the play (unreachable or failed, see above); its certificates are as they were"
+        for host in lost
+        if host not in reported
+    ]
+    totals = {outcome: sum(row["outcome"] == outcome for row in rows) for outcome in ("unchanged", "planned", "failed")}
+    done = len(rows) - sum(totals.values())
+    parts = [f"{done} changed", f"{totals['unchanged']} unchanged", f"{totals['failed']} failed"]
+    if totals["planned"]:
+        parts.insert(0, f"{totals['planned']} would change")
+    if lost:
+        parts.append(f"{len(lost)} host{'' if len(lost) == 1 else 's'} lost")
+    result.append(f"{len(rows)} certificate{'' if len(rows) == 1 else 's'}: {', '.join(parts)}")
+    return result
