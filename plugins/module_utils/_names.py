@@ -14,9 +14,9 @@ from ._errors import CertfleetError
 
 #: RFC 1035 section 2.3.4 (63 octets a label, 253 characters in text form); letters, digits, hyphen of RFC 5890 and
 #: the underscore that names of services carry.
-_LABEL = re.compile(r"^(?!-)[a-z0-9_-]{1,63}(?<!-)$")
+_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _MAX_NAME = 253
-_CERTIFICATE_NAME = re.compile(r"^[a-z0-9][a-z0-9._-]{0,63}$")
+_CERTIFICATE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 #: Characters that IDNA 2003 (Python's codec) maps away and IDNA 2008 (RFC 5892) keeps.
 _DEVIATIONS = frozenset("ß\u03c2\u200c\u200d")
 
@@ -41,7 +41,7 @@ def normalise(name: str) -> str:
     text = text.removesuffix(".")
     wildcard = text.startswith("*.")
     text = _to_ascii(text[2:] if wildcard else text).lower()
-    if not text or len(text) > _MAX_NAME or not all(_LABEL.match(label) for label in text.split(".")):
+    if not text or len(text) > _MAX_NAME or not all(_LABEL.fullmatch(label) for label in text.split(".")):
         raise CertfleetError(
             f"{name!r} is not a DNS name or an IP address",
             remedy="Write it as host.example.com, *.example.com or an address.",
@@ -84,7 +84,7 @@ def validate_identifiers(names: Iterable[str]) -> list[str]:
 
 def certificate_name(name: str) -> str:
     """The name itself when it may name a folder of the store. Raises CertfleetError otherwise."""
-    if not _CERTIFICATE_NAME.match(name):
+    if not _CERTIFICATE_NAME.fullmatch(name):
         raise CertfleetError(
             f"{name!r} cannot name a certificate",
             remedy="Use 1 to 64 of a-z, 0-9, dot, hyphen, underscore, the first a letter or a digit.",

@@ -1,0 +1,75 @@
+# Copyright: (c) 2026, certfleet.acme contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from ansible_collections.certfleet.acme.plugins.plugin_utils import _report
+
+REQUEST = {
+    "name": "web",
+    "needs": "issue",
+    "reasons": [{"code": "due", "text": "less than a third of its lifetime is left"}],
+    "current": {"serial": "a1", "not_after": "2026-12-01T00:00:00Z"},
+}
+OBTAINED = {"name": "web", "serial": "b2", "not_after": "2027-02-01T00:00:00Z", "changed": True}
+SERVED = {"name": "web", "serial": "b2", "previous_serial": "a1", "changed": True, "active": True, "deployed": True}
+
+
+def row(requested: object = (), obtained: object = (), installed: object = (), *, check_mode: bool = False) -> dict:
+    rows = _report.rows_of_host("h", requested, obtained, installed, check_mode=check_mode)  # type: ignore[arg-type]
+    assert len(rows) == 1
+    return rows[0]
+
+
+def test_a_rotation_names_both_serials_and_the_reason() -> None:
+    found = row([REQUEST], [OBTAINED], [SERVED])
+    assert found["outcome"] == "served"
+    assert (found["serial"], found["previous_serial"]) == ("b2", "a1")
+    assert _report.lines([found], []) == [
+        "h web: new certificate served, serial b2, until 2027-02-01T00:00:00Z; before it serial a1 "
+        "(less than a third of its lifetime is left)",
+        "1 certificate: 1 changed, 0 unchanged, 0 failed",
+    ]
+
+
+def test_the_first_failure_is_the_cause() -> None:
+    refused = {"name": "web", "failed": True, "msg": "the CA refuses it"}
+    follows = {"name": "web", "failed": True, "msg": "there is no chain"}
+    found = row([REQUEST], [refused], [follows])
+    assert (found["outcome"], found["msg"]) == ("failed", "the CA refuses it")
+    assert _report.lines([found], [])[0] == "h web: FAILED: the CA refuses it"
+
+
+def test_nothing_due_is_silent_but_for_the_totals() -> None:
+    found = row([{**REQUEST, "needs": "nothing", "reasons": []}])
+    assert found["outcome"] == "unchanged"
+    assert _report.lines([found], []) == ["1 certificate: 0 changed, 1 unchanged, 0 failed"]
+
+
+def test_check_mode_says_what_would_change() -> None:
+    found = row([REQUEST], [{"name": "web", "changed": True}], check_mode=True)
+    assert found["outcome"] == "planned"
+    assert _report.lines([found], [])[-1] == "1 certificate: 1 would change, 0 changed, 0 unchanged, 0 failed"
+
+
+def test_staged_is_not_served() -> None:
+    staged = {"name": "web", "serial": "b2", "changed": True, "active": False, "deployed": False}
+    assert row([REQUEST], [OBTAINED], [staged])["outcome"] == "staged"
+    assert row([REQUEST], [OBTAINED], [{**staged, "active": True}])["outcome"] == "active"
+
+
+def test_a_host_that_left_the_play_is_named_once() -> None:
+    failed = row([{"name": "web", "failed": True, "msg": "no room on the disk"}])
+    lines = _report.lines([failed], ["h", "gone"])
+    assert [line for line in lines if line.startswith("h ")] == ["h web: FAILED: no room on the disk"]
+    assert [line for line in lines if line.startswith("gone: FAILED")]
+    assert lines[-1] == "1 certificate: 0 changed, 0 unchanged, 1 failed, 2 hosts lost"
+
+
+def test_failures_come_last() -> None:
+    rows = [
+        *_report.rows_of_host("a", [{"name": "x", "failed": True, "msg": "no"}], [], [], check_mode=False),
+        *_report.rows_of_host("b", [REQUEST], [OBTAINED], [SERVED], check_mode=False),
+    ]
+    assert [line.split(":")[0] for line in _report.lines(rows, [])[:2]] == ["b web", "a x"]
