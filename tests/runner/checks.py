@@ -1,0 +1,222 @@
+# Copyright: (c) 2026, certfleet.acme contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The checks that `make test` is made of, each a step of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+
+from tests.runner import interpreters, pebble, sanity, tree, venvs
+from tests.runner.console import Console, StepFailed, call
+from tests.runner.paths import BIN, CACHE, COLLECTION, INSTALLED, LINKED, ROOT, TREE, UNDER_CI, environment
+from tests.runner.venvs import Venv
+
+# The controllers that run the installed collection: the oldest supported ansible-core with the lowest versions that
+# requirements.txt allows, and the newest with the newest.
+CONTROLLERS = (("2.16", "3.11", True), ("2.21", "3.13", False))
+# The managed hosts: Python and cryptography as RHEL 9 and Ubuntu 22.04 have them.
+HOSTS = (("3.9", "36.0.2"), ("3.10", "3.4.8"))
+MATRIX = CACHE / "matrix.json"
+
+
+class Checks:
+    """Runs checks with one set of tools. Each returns False when it failed; the console keeps count."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._tools: Venv | None = None
+        self._copied = False
+        self._tests: dict[str, int] = {}
+
+    @property
+    def tools(self) -> Venv:
+        """The environment with ansible-core, the linters, the test runner and the lab. Raises StepFailed when it cannot be made."""
+        if self._tools is None:
+            interpreter, version = interpreters.best()
+            core = interpreters.newest_core(version)
+            made: list[Venv] = []
+
+            def work(log: Path) -> str:
+                files = (venvs.RUNTIME, venvs.LAB, venvs.UNITS, venvs.LINT)
+                made.append(venvs.ensure("tools", interpreter, log, packages=[f"ansible-core=={core}.*"], files=files))
+                return "reused" if made[0].reused else ""
+
+            if not self.console.step(f"tools: ansible-core {core} on Python {version}", work):
+                raise StepFailed("without the tools nothing can be checked")
+            self._tools = made[0]
+            tree.link()
+        return self._tools
+
+    def _copy(self) -> None:
+        if not self._copied:
+            self.console.step("copy of the collection for ansible-test", lambda log: tree.copy())
+            self._copied = True
+
+    def lint(self) -> None:
+        """ruff, mypy, ansible-lint, the changelog's fragments and the documentation."""
+        tools = self.tools
+        env = environment(collections=LINKED, path=[tools.path / "bin"])
+        python = [ROOT / name for name in ("plugins", "tests")]
+        ruff = tools.bin("ruff")
+        cache = ["--cache-dir", CACHE / "ruff"]
+        self._call("ruff check", [ruff, "check", *cache, *python], env)
+        self._call("ruff format --check", [ruff, "format", "--check", *cache, *python], env)
+        # As sources, not as installed packages, which PYTHONPATH would make of them.
+        typed = {**env, "PYTHONPATH": "", "MYPYPATH": f"{LINKED}{os.pathsep}{ROOT}"}
+        packages = ["-p", "ansible_collections.certfleet.acme.plugins", "-p", "tests"]
+        self._call("mypy", [tools.bin("mypy"), "--cache-dir", CACHE / "mypy", *packages], typed)
+        self._call("antsibull-changelog lint", [tools.bin("antsibull-changelog"), "lint"], env)
+        self._copy()
+        copied = environment(collections=TREE, path=[tools.path / "bin"])
+        here = TREE / COLLECTION
+        self._call(
+            "antsibull-docs lint",
+            [tools.bin("antsibull-docs"), "lint-collection-docs", "--plugin-docs", "."],
+            copied,
+            here,
+        )
+        lint = [tools.bin("ansible-lint"), "--profile", "production", "--offline", "--strict", "--nocolor"]
+        self._call("ansible-lint --profile production", lint, copied, here)
+
+    def sanity(self) -> None:
+        """ansible-test sanity on the copy."""
+        tools = self.tools
+        self._copy()
+        self.console.step("ansible-test sanity", lambda log: sanity.run(tools, log))
+
+    def build(self) -> bool:
+        """Build the artifact and install it away from the checkout."""
+        tools = self.tools
+        self._copy()
+
+        def work(log: Path) -> str:
+            name = tree.build(tools, log)
+            tree.install(tools, log)
+            return name
+
+        return self.console.step("ansible-galaxy collection build, install", work)
+
+    def units(self) -> None:
+        """Tests that need no server."""
+        self._pytest("pytest units", ["tests/unit"], {})
+
+    def integration(self) -> None:
+        """Tests in the lab, the matrix of controllers and hosts among them."""
+        self._provide_pebble()
+        self.matrix_environments()
+        self._pytest("pytest integration", ["tests/integration"], {"CERTFLEET_MATRIX": str(MATRIX)})
+
+    def matrix(self) -> None:
+        """Only the tests that run the installed collection on the oldest and the newest ansible-core."""
+        self.matrix_environments()
+        self._pytest("pytest matrix", ["tests/integration/test_matrix.py"], {"CERTFLEET_MATRIX": str(MATRIX)})
+
+    def matrix_environments(self) -> None:
+        """Make the environments of the matrix and write what there is to matrix.json, which the tests read."""
+        installed = self.build()
+        found: dict[str, object] = {
+            "collections": str(INSTALLED) if installed else None,
+            "controllers": [],
+            "hosts": [],
+        }
+        controllers: list[dict[str, str]] = []
+        hosts: list[dict[str, str]] = []
+        for core, version, lowest in CONTROLLERS:
+            words = f"ansible-core {core} on Python {version}" + (" with the lowest versions allowed" if lowest else "")
+            venv = self._matrix_environment(
+                f"controller-{core}", words, version, [f"ansible-core=={core}.*"], [venvs.RUNTIME], lowest
+            )
+            if venv is not None:
+                controllers.append({"core": core, "python": version, "bin": str(venv.path / "bin")})
+        for version, cryptography in HOSTS:
+            words = f"host: Python {version} with cryptography {cryptography}"
+            venv = self._matrix_environment(
+                f"host-{version}", words, version, [f"cryptography=={cryptography}"], [], False
+            )
+            if venv is not None:
+                hosts.append({"python": version, "cryptography": cryptography, "interpreter": str(venv.bin("python"))})
+        found.update(controllers=controllers, hosts=hosts)
+        MATRIX.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+
+    def _matrix_environment(
+        self, name: str, words: str, version: str, packages: list[str], files: list[Path], lowest: bool
+    ) -> Venv | None:
+        interpreter = interpreters.find(version)
+        if interpreter is None:
+            self.console.skip(
+                words, f"no Python {version} here that can make virtual environments (pyenv install {version})"
+            )
+            return None
+        made: list[Venv] = []
+
+        def work(log: Path) -> str:
+            made.append(venvs.ensure(name, interpreter, log, packages=packages, files=files, lowest=lowest))
+            return "reused" if made[0].reused else ""
+
+        return made[0] if self.console.step(words, work) else None
+
+    def _provide_pebble(self) -> None:
+        try:
+            pebble.check()
+        except StepFailed as error:
+            self.console.skip("tests with Pebble", str(error))
+            return
+        self.console.step("Pebble", pebble.provide)
+
+    def _call(self, title: str, argv: list[str | Path], env: dict[str, str], cwd: Path = ROOT) -> None:
+        self.console.step(title, lambda log: call(log, argv, env=env, cwd=cwd, timeout=600) and None)
+
+    def _pytest(self, title: str, paths: list[str], extra: dict[str, str]) -> None:
+        tools = self.tools
+        env = environment(collections=LINKED, path=[BIN, tools.path / "bin"])
+        env.update(extra)
+        if UNDER_CI:
+            env["CI"] = "true"
+        words = [tools.bin("python"), "-m", "pytest", "-n", "2", "--color=no", *paths]
+        closing: list[str] = []
+
+        def work(log: Path) -> None:
+            try:
+                call(log, words, env=env, timeout=1500)
+            finally:
+                output = log.read_text(encoding="utf-8", errors="replace")
+                closing.extend(
+                    re.findall(
+                        r"^(?:(?:SKIPPED|XFAIL|XPASS) .*|=+ .*\d+ (?:passed|failed|error).* =+)$", output, re.MULTILINE
+                    )
+                )
+                for count, word in re.findall(
+                    r"(\d+) (passed|failed|error|skipped|xfailed)", closing[-1] if closing else ""
+                ):
+                    self._tests[word] = self._tests.get(word, 0) + int(count)
+
+        self.console.step(title, work)
+        for line in closing:
+            self.console.say(line)
+
+    def close(self) -> int:
+        """Print the summary and, last, all tests counted together; returns the exit code."""
+        code = self.console.close()
+        if self._tests:
+            failed = self._tests.get("failed", 0) + self._tests.get("error", 0)
+            self.console.say(
+                f"tests: {self._tests.get('passed', 0)} passed, {failed} failed, {self._tests.get('skipped', 0)} skipped"
+            )
+        return code
+
+
+def clean() -> None:
+    """Remove all that was brought and built."""
+    import shutil
+
+    shutil.rmtree(CACHE, ignore_errors=True)
+    shutil.rmtree(ROOT / "tests" / "output", ignore_errors=True)
+    for folder, folders, _files in os.walk(ROOT):
+        folders[:] = [name for name in folders if name != ".git"]
+        if os.path.basename(folder) == "__pycache__":
+            shutil.rmtree(folder, ignore_errors=True)

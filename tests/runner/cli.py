@@ -1,0 +1,67 @@
+# Copyright: (c) 2026, certfleet.acme contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The targets of the Makefile."""
+
+from __future__ import annotations
+
+import sys
+
+from tests.runner.checks import Checks, clean
+from tests.runner.console import Console, Missing, StepFailed, call
+from tests.runner.paths import LINKED, ROOT, environment
+
+HELP = """\
+make demo         the lab and the whole life of a certificate in it; KEEP=1 leaves the lab up
+make test         everything below, as an automated build runs it
+make lint         ruff, mypy, ansible-lint, changelog and documentation
+make sanity       ansible-test sanity
+make units        tests that need no server
+make integration  tests in the lab: real ACME servers, Route53 emulators, nginx
+make matrix       the installed collection on the oldest and the newest ansible-core
+make build        the artifact, in .cache/build
+make changelog    CHANGELOG.rst from changelogs/
+make clean        remove .cache and all that was brought there
+Without make: python3 tests/runner TARGET
+"""
+
+
+def main(words: list[str]) -> int:
+    """Run one target; returns the exit code."""
+    target = words[0] if words else "help"
+    try:
+        return _run(target, words[1:])
+    except (Missing, StepFailed) as error:
+        print(error, file=sys.stderr, flush=True)
+        return 1
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr, flush=True)
+        return 130
+
+
+def _run(target: str, rest: list[str]) -> int:
+    if target == "help":
+        print(HELP, end="")
+        return 0
+    if target == "clean":
+        clean()
+        return 0
+    if target == "demo":
+        from tests.runner import demo
+
+        return demo.main()
+    checks = Checks(Console())
+    names = ("lint", "sanity", "units", "integration") if target == "test" else (target,)
+    if target == "changelog":
+        env = environment(collections=LINKED, path=[checks.tools.path / "bin"])
+        checks.console.step(
+            "CHANGELOG.rst", lambda log: call(log, ["antsibull-changelog", "generate"], env=env, cwd=ROOT) and None
+        )
+        return checks.close()
+    if target not in ("test", "lint", "sanity", "units", "integration", "matrix", "build"):
+        print(f"no such target: {target}\n{HELP}", file=sys.stderr, end="")
+        return 2
+    for name in names:
+        getattr(checks, name)()
+    return checks.close()

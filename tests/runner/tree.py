@@ -1,0 +1,104 @@
+# Copyright: (c) 2026, certfleet.acme contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The collection as other programs want it: under its import name, as a copy, as an artifact and installed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from tests.runner.console import StepFailed, call
+from tests.runner.paths import BUILD, COLLECTION, INSTALLED, LINKED, ROOT, TREE, environment
+from tests.runner.venvs import Venv
+
+_LEFT_OUT = {
+    ".git",
+    ".cache",
+    ".venv",
+    "__pycache__",
+    ".mypy_cache",
+    ".pytest_cache",
+    ".ruff_cache",
+    ".hypothesis",
+    ".ansible",
+}
+
+
+def files() -> list[Path]:
+    """The collection's files relative to the checkout: tracked ones and new ones that git does not ignore."""
+    git = shutil.which("git")
+    if git and (ROOT / ".git").exists():
+        answer = subprocess.run(
+            [
+                git,
+                "-C",
+                str(ROOT),
+                "-c",
+                f"safe.directory={ROOT}",
+                "ls-files",
+                "-z",
+                "--cached",
+                "--others",
+                "--exclude-standard",
+            ],
+            capture_output=True,
+            timeout=60,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+        if answer.returncode == 0:
+            names = {Path(os.fsdecode(name)) for name in answer.stdout.split(b"\0") if name}
+            return sorted(name for name in names if (ROOT / name).is_file())
+    found = []
+    for folder, folders, names_here in os.walk(ROOT):
+        folders[:] = [name for name in folders if name not in _LEFT_OUT]
+        found += [Path(folder, name).relative_to(ROOT) for name in names_here if not name.endswith((".pyc", ".tar.gz"))]
+    return sorted(name for name in found if name.parts[:2] != ("tests", "output"))
+
+
+def link() -> None:
+    """Make the checkout importable as ansible_collections.certfleet.acme without copying it."""
+    target = LINKED / COLLECTION
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not target.is_symlink() or target.resolve() != ROOT:
+        target.unlink(missing_ok=True)
+        target.symlink_to(os.path.relpath(ROOT, target.parent))
+
+
+def copy() -> str:
+    """Copy the collection's files into a real folder of its import name; returns how many."""
+    target = TREE / COLLECTION
+    shutil.rmtree(target, ignore_errors=True)
+    names = files()
+    for name in names:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, target / name, follow_symlinks=False)
+    return f"{len(names)} files"
+
+
+def build(venv: Venv, log: Path) -> str:
+    """Build the artifact from the copy, as it would be published; returns its name."""
+    shutil.rmtree(BUILD, ignore_errors=True)
+    galaxy = venv.bin("ansible-galaxy")
+    call(log, [galaxy, "collection", "build", TREE / COLLECTION, "--output-path", BUILD], env=environment())
+    return artifact().name
+
+
+def artifact() -> Path:
+    """The built artifact. Raises StepFailed when there is not exactly one."""
+    found = list(BUILD.glob("certfleet-acme-*.tar.gz"))
+    if len(found) != 1:
+        raise StepFailed(f"one artifact expected in {BUILD}, found {len(found)}")
+    return found[0]
+
+
+def install(venv: Venv, log: Path) -> None:
+    """Install the artifact away from the checkout, as a user would."""
+    shutil.rmtree(INSTALLED, ignore_errors=True)
+    galaxy = venv.bin("ansible-galaxy")
+    command = [galaxy, "collection", "install", artifact(), "--collections-path", INSTALLED, "--force", "--no-deps"]
+    call(log, command, env=environment(collections=INSTALLED))
