@@ -1,0 +1,26 @@
+# Copyright: (c) 2026, certfleet.acme contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Options of the certificate store; mirrors module_utils/_store/argspec.py."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options:
+  store_path:
+    description:
+      - The directory on the managed host that holds its certificates, each in a folder of its own.
+      - Services read C(STORE/NAME/current/privkey.pem), C(cert.pem), C(chain.pem) and C(fullchain.pem) there.
+        C(current) is a symbolic link to one of C(versions/0001), C(versions/0002) and so on, switched in one step.
+      - Its parents are made when they are not there. A directory of the store that is a symbolic link, that belongs to
+        a user who is neither root, nor the user of the task, nor the declared O(ignore:owner), or that others may write
+        to, is refused.
+      - It must be on a file system of the host itself.
+    type: path
+    default: /etc/certfleet
+requirements:
+  - cryptography >= 3.4.8 (on the managed host)
+"""

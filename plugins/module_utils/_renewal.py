@@ -1,0 +1,187 @@
+# Copyright: (c) 2026, certfleet.acme contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whether a certificate is due and why: a pure function of what is declared, what is held and the time."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ._errors import CertfleetError
+
+#: Due when less than this share of the lifetime is left; certificates of less than SHORT_LIFETIME sooner.
+LONG_SHARE = 1 / 3
+SHORT_SHARE = 1 / 2
+SHORT_LIFETIME = datetime.timedelta(days=10)
+
+
+@dataclass(frozen=True)
+class Reason:
+    """code: stable, for programs. text: one line for people."""
+
+    code: str
+    text: str
+
+    def as_result(self) -> dict[str, str]:
+        return {"code": self.code, "text": self.text}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is declared. None for acme_directory: any CA. renew_when_remaining: share of the lifetime, 0 to 1."""
+
+    identifiers: tuple[str, ...]
+    key_type: str | None = None
+    profile: str | None = None
+    acme_directory: str | None = None
+    renew_when_remaining: float | None = None
+    force: bool = False
+
+    def __post_init__(self) -> None:
+        share = self.renew_when_remaining
+        if share is not None and not 0 < share < 1:
+            raise CertfleetError(
+                f"renew_when_remaining is {share:g}",
+                remedy="Give the share of the lifetime that may be left, between 0 and 1, such as 0.33.",
+            )
+
+
+@dataclass(frozen=True)
+class Held:
+    """What there is. Instants are aware.
+
+    profile: the profile that was asked for, not the one that the CA chose by itself. acme_directory: the CA that
+    issued it; None when nobody knows, which is no drift. renew_at: the instant picked once from the CA's suggested
+    window (RFC 9773 section 4.2). broken: why it cannot be used, empty when it can.
+    """
+
+    identifiers: tuple[str, ...]
+    key_type: str
+    not_before: datetime.datetime
+    not_after: datetime.datetime
+    profile: str | None = None
+    profile_known: bool = True
+    acme_directory: str | None = None
+    renew_at: datetime.datetime | None = None
+
+
+@dataclass(frozen=True)
+class Broken:
+    """There is something where the certificate should be, and it cannot be used; why, in one line."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """reasons: empty when nothing is to be done. remaining: share of the lifetime left, 0 to 1, None without dates.
+
+    due_at: the instant from which the dates alone make it due.
+    """
+
+    reasons: tuple[Reason, ...]
+    remaining: float | None = None
+    due_at: datetime.datetime | None = None
+
+    @property
+    def should_renew(self) -> bool:
+        return bool(self.reasons)
+
+
+def decide(wanted: Wanted, held: Held | Broken | None, now: datetime.datetime, *, renew: bool = True) -> Decision:
+    """All reasons for a new certificate, the weightiest first: forced, missing or broken, drift, the dates.
+
+    renew: False leaves out certificates that are only due; an expired one counts in any case, since it serves
+    nobody. ``now`` is aware.
+    """
+    reasons: list[Reason] = []
+    if wanted.force:
+        reasons.append(Reason("forced", "a new certificate is asked for by force"))
+    if held is None:
+        reasons.append(Reason("missing", "there is no certificate yet"))
+        return Decision(tuple(reasons))
+    if isinstance(held, Broken):
+        reasons.append(Reason("broken", held.why))
+        return Decision(tuple(reasons))
+    reasons.extend(_drift(wanted, held))
+    by_dates, due_at = _dates(wanted, held, now)
+    if by_dates is not None and (renew or by_dates.code == "expired"):
+        reasons.append(by_dates)
+    return Decision(tuple(reasons), _remaining(held, now), due_at)
+
+
+def _drift(wanted: Wanted, held: Held) -> Iterable[Reason]:
+    if set(wanted.identifiers) != set(held.identifiers):
+        more = sorted(set(wanted.identifiers) - set(held.identifiers))
+        less = sorted(set(held.identifiers) - set(wanted.identifiers))
+        parts = [f"{', '.join(more)} added"] if more else []
+        parts += [f"{', '.join(less)} dropped"] if less else []
+        yield Reason("identifiers_changed", f"identifiers: {'; '.join(parts)}")
+    if wanted.key_type is not None and wanted.key_type != held.key_type:
+        yield Reason("key_type_changed", f"key type: {held.key_type}, {wanted.key_type} is declared")
+    if held.profile_known and (wanted.profile or None) != (held.profile or None):
+        asked, declared = held.profile or "none", wanted.profile or "none"
+        yield Reason("profile_changed", f"profile: {asked} was asked for, {declared} is declared")
+    if wanted.acme_directory and held.acme_directory and _url(wanted.acme_directory) != _url(held.acme_directory):
+        yield Reason("ca_changed", f"CA: issued by {held.acme_directory}, {wanted.acme_directory} is declared")
+
+
+def _url(url: str) -> str:
+    return url.strip().rstrip("/")
+
+
+def _dates(wanted: Wanted, held: Held, now: datetime.datetime) -> tuple[Reason | None, datetime.datetime]:
+    """The reason that the dates give, and the instant from which they give one.
+
+    The CA's instant replaces the shares of the lifetime (RFC 9773 section 4.2 lets the CA move a renewal both
+    ways), but not a share that the operator declared, and not when it lies past the end.
+    """
+    lifetime = held.not_after - held.not_before
+    by_ca = held.renew_at if held.renew_at is not None and held.renew_at < held.not_after else None
+    share = wanted.renew_when_remaining
+    if share is None and by_ca is None:
+        share = SHORT_SHARE if lifetime < SHORT_LIFETIME else LONG_SHARE
+    by_share = None if share is None else held.not_after - lifetime * share
+    due_at = min(instant for instant in (by_share, by_ca, held.not_after) if instant is not None)
+    if now >= held.not_after:
+        return Reason("expired", f"it expired at {_text(held.not_after)}"), due_at
+    if by_ca is not None and now >= by_ca:
+        return Reason("ari", f"the CA asks for renewal from {_text(by_ca)}"), due_at
+    if by_share is not None and share is not None and now >= by_share:
+        return (
+            Reason(
+                "due",
+                f"{_span(held.not_after - now)} of {_span(lifetime)} are left, due below {share:.0%} "
+                f"(expires {_text(held.not_after)})",
+            ),
+            due_at,
+        )
+    return None, due_at
+
+
+def _remaining(held: Held, now: datetime.datetime) -> float:
+    lifetime = held.not_after - held.not_before
+    if lifetime <= datetime.timedelta(0):
+        return 0.0
+    return min(1.0, max(0.0, (held.not_after - now) / lifetime))
+
+
+def _text(when: datetime.datetime) -> str:
+    return when.astimezone(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _span(span: datetime.timedelta) -> str:
+    hours = span.total_seconds() / 3600
+    return f"{hours / 24:.1f} days" if hours >= 48 else f"{hours:.1f} hours"
+
+
+def parse_instant(text: str) -> datetime.datetime:
+    """An ISO 8601 instant with ``Z`` or an offset, as results give it. Raises CertfleetError."""
+    try:
+        when = datetime.datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
+    except ValueError as error:
+        raise CertfleetError(f"{text!r} is not an instant", remedy="Write it as 2026-11-22T18:00:00Z.") from error
+    return when if when.tzinfo is not None else when.replace(tzinfo=datetime.timezone.utc)

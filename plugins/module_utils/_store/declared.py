@@ -1,0 +1,112 @@
+# Copyright: (c) 2026, certfleet.acme contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The declared certificates, read from the options: the same list in every call that runs on a host."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from .._errors import CertfleetError
+from .._names import certificate_name, is_ip, validate_identifiers
+from .._renewal import Wanted
+from .files import Ownership
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A TLS server that must serve the certificate. server_name: for SNI; None sends none."""
+
+    host: str
+    port: int
+    server_name: str | None
+
+
+@dataclass(frozen=True)
+class Deploy:
+    """What makes a service serve the certificate. check, reload: argument lists, empty for none. timeout: seconds."""
+
+    check: tuple[str, ...]
+    reload: tuple[str, ...]
+    endpoints: tuple[Endpoint, ...]
+    timeout: int
+
+    def __bool__(self) -> bool:
+        return bool(self.check or self.reload or self.endpoints)
+
+    def digest(self) -> str:
+        """Changes when the declaration changes in a way that makes an earlier proof worthless."""
+        content = [self.check, self.reload, [[e.host, e.port, e.server_name] for e in self.endpoints]]
+        return hashlib.sha256(json.dumps(content).encode("utf-8")).hexdigest()
+
+
+@dataclass(frozen=True)
+class Declared:
+    """One declared certificate. ownership is looked up on this host."""
+
+    name: str
+    identifiers: tuple[str, ...]
+    key_type: str
+    profile: str | None
+    renew_when_remaining: float | None
+    force: bool
+    ownership: Ownership
+    deploy: Deploy
+
+    def wanted(self, acme_directory: str | None = None, *, force: bool = False) -> Wanted:
+        return Wanted(
+            identifiers=self.identifiers,
+            key_type=self.key_type,
+            profile=self.profile,
+            acme_directory=acme_directory,
+            renew_when_remaining=self.renew_when_remaining,
+            force=self.force or force,
+        )
+
+
+def parse(item: dict[str, Any]) -> Declared:
+    """One entry of the option ``certificates``. Raises CertfleetError."""
+    name = certificate_name(item["name"])
+    identifiers = tuple(validate_identifiers(item["identifiers"]))
+    declared = Declared(
+        name=name,
+        identifiers=identifiers,
+        key_type=item["key_type"],
+        profile=item["profile"] or None,
+        renew_when_remaining=item["renew_when_remaining"],
+        force=item["force"],
+        ownership=Ownership.of(item["owner"], item["group"]),
+        deploy=_deploy(item["deploy"] or {}, identifiers),
+    )
+    declared.wanted()  # refuses a share that is none
+    return declared
+
+
+def names_once(items: Iterable[dict[str, Any]]) -> None:
+    """Raises CertfleetError when two declared certificates carry one name."""
+    seen: set[str] = set()
+    for item in items:
+        if item["name"] in seen:
+            raise CertfleetError(f"the certificate {item['name']} is declared twice", remedy="Give each its own name.")
+        seen.add(item["name"])
+
+
+def _deploy(item: dict[str, Any], identifiers: tuple[str, ...]) -> Deploy:
+    sni = next((name for name in identifiers if not is_ip(name) and not name.startswith("*.")), None)
+    endpoints = tuple(
+        Endpoint(endpoint["host"], endpoint["port"], endpoint["server_name"] or sni)
+        for endpoint in item.get("endpoints") or []
+    )
+    check, reload = tuple(item.get("check") or ()), tuple(item.get("reload") or ())
+    for label, argv in (("check", check), ("reload", reload)):
+        if argv and not argv[0].strip():
+            raise CertfleetError(f"deploy.{label} has an empty program name", remedy="Give a list: program, arguments.")
+    timeout = item.get("timeout") or 30
+    if timeout < 1:
+        raise CertfleetError(f"deploy.timeout is {timeout}", remedy="Give 1 second or more.")
+    return Deploy(check, reload, endpoints, timeout)

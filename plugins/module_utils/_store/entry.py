@@ -1,0 +1,357 @@
+# Copyright: (c) 2026, certfleet.acme contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One certificate of the store: its versions, which of them is current, and the request that has no chain yet."""
+
+from __future__ import annotations
+
+import datetime
+import fcntl
+import json
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .. import _x509
+from .._errors import CertfleetError
+from .._renewal import Broken, Held, parse_instant
+from . import keys
+from .files import Folder, Ownership, Step, no_step
+
+CURRENT = "current"
+VERSIONS = "versions"
+PENDING = "pending"
+KEY = "privkey.pem"
+CERT = "cert.pem"
+CHAIN = "chain.pem"
+FULLCHAIN = "fullchain.pem"
+META = "certificate.json"
+CSR = "request.csr"
+REQUEST = "request.json"
+
+_LABEL = re.compile(r"^[0-9]{4,9}$")
+_TARGET = re.compile(r"^versions/([0-9]{4,9})$")
+_FORMAT = 1
+#: A request that nobody finished in this time is made anew, with a new key.
+PENDING_LIFETIME = datetime.timedelta(days=7)
+LOCK_TIMEOUT = 60.0
+_LOCK_PAUSE = 0.1
+
+Clock = Callable[[], datetime.datetime]
+
+
+def utc_now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.timezone.utc)
+
+
+@dataclass
+class Version:
+    """A version as it lies there. facts: of the leaf, empty when broken. meta: certificate.json, empty when lost."""
+
+    label: str
+    facts: dict[str, Any] = field(default_factory=dict)
+    meta: dict[str, Any] = field(default_factory=dict)
+    leaf_pem: str = ""
+    broken: str = ""
+
+    @property
+    def deployed_digest(self) -> str | None:
+        return (self.meta.get("deployed") or {}).get("digest")
+
+    def held(self) -> Held | Broken:
+        """What the decision about renewal needs."""
+        if self.broken:
+            return Broken(f"version {self.label} cannot be used: {self.broken}")
+        renew_at = (self.meta.get("ari") or {}).get("renew_at")
+        return Held(
+            identifiers=tuple(self.facts["identifiers"]),
+            key_type=self.facts["key_type"],
+            not_before=parse_instant(self.facts["not_before"]),
+            not_after=parse_instant(self.facts["not_after"]),
+            profile=self.meta.get("requested_profile"),
+            profile_known="requested_profile" in self.meta,
+            acme_directory=self.meta.get("acme_directory"),
+            renew_at=parse_instant(renew_at) if renew_at else None,
+        )
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A request without a chain. request: request.json."""
+
+    csr_pem: str
+    identifiers: tuple[str, ...]
+    key_type: str
+    public_key_sha256: str
+    request: dict[str, Any]
+
+
+class Store:
+    """STORE. Use it as a context manager. trusting: read only, whoever owns it."""
+
+    def __init__(self, path: str, *, create: bool, step: Step = no_step, trusting: bool = False) -> None:
+        self._folder = Folder.open_store(path, create=create, step=step, trusting=trusting)
+        self.path = path
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        if self._folder is not None:
+            self._folder.close()
+
+    def names(self) -> list[str]:
+        """The certificates in it, sorted."""
+        if self._folder is None:
+            return []
+        return [
+            name
+            for name in self._folder.names()
+            if not name.startswith(".") and self._folder.kind(name) == "directory"
+        ]
+
+    def entry(self, name: str, ownership: Ownership, *, create: bool) -> Entry | None:
+        """The certificate of that name, None when it is not there and ``create`` is false. Raises CertfleetError."""
+        if self._folder is None:
+            return None
+        if create:
+            return Entry(name, self._folder.make(name, ownership))
+        if self._folder.kind(name) is None:
+            return None
+        return Entry(name, self._folder.sub(name, ownership))
+
+
+class Entry:
+    """STORE/NAME. Use it as a context manager; lock() before changing anything."""
+
+    def __init__(self, name: str, folder: Folder) -> None:
+        self.name = name
+        self.folder = folder
+        self.path = folder.path
+
+    def __enter__(self) -> Entry:
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Also gives the lock back."""
+        self.folder.close()
+
+    def lock(self, timeout: float = LOCK_TIMEOUT) -> None:
+        """Wait for other runs on this certificate; seconds. The directory itself is what is locked, so nothing is
+        left over when a run is killed. Raises CertfleetError."""
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                fcntl.flock(self.folder.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise CertfleetError(
+                        f"another run has been working on {self.path} for more than {timeout:.0f} s",
+                        remedy="Wait for it to end, then run again.",
+                    ) from None
+            except OSError as error:
+                raise CertfleetError(f"{self.path} cannot be locked: {error.strerror}") from error
+            time.sleep(_LOCK_PAUSE)
+
+    # What is there
+
+    def labels(self) -> list[str]:
+        """Labels of all versions, the oldest first."""
+        if self.folder.kind(VERSIONS) is None:
+            return []
+        with self.folder.sub(VERSIONS) as versions:
+            return sorted((name for name in versions.names() if _LABEL.match(name)), key=int)
+
+    def current(self) -> str | None:
+        """Label of the version that services read. Raises CertfleetError when ``current`` leads out of the store."""
+        target = self.folder.target(CURRENT)
+        if target is None:
+            return None
+        match = _TARGET.match(target)
+        if not match:
+            raise CertfleetError(
+                f"{self.path}/{CURRENT} leads to {target!r}, which is not a version of the store",
+                remedy="See who put it there, then remove the link.",
+            )
+        return match.group(1)
+
+    def load(self, label: str) -> Version:
+        """The version with everything that can be read of it; what is wrong with it is in ``broken``."""
+        version = Version(label)
+        with self.folder.sub(VERSIONS) as versions:
+            if versions.kind(label) is None:
+                version.broken = "it is gone"
+                return version
+            with versions.sub(label) as folder:
+                version.meta = _json(folder.read(META))
+                try:
+                    self._read_certificates(folder, version)
+                except CertfleetError as error:
+                    version.broken = str(error)
+        return version
+
+    def _read_certificates(self, folder: Folder, version: Version) -> None:
+        texts: dict[str, bytes] = {}
+        for name in (KEY, CERT, CHAIN, FULLCHAIN):
+            data = folder.read(name)
+            if data is None:
+                raise CertfleetError(f"{name} is missing")
+            texts[name] = data
+        leaf_text = texts[CERT].decode("ascii", "replace")
+        leaf = _x509.load_chain(leaf_text)[0]
+        version.facts = _x509.certificate_facts(leaf)
+        version.leaf_pem = leaf_text
+        if texts[FULLCHAIN] != texts[CERT] + texts[CHAIN]:
+            raise CertfleetError(f"{FULLCHAIN} is not {CERT} and {CHAIN}")
+        if keys.fingerprint(keys.load(texts[KEY])) != version.facts["public_key_sha256"]:
+            raise CertfleetError("the private key belongs to another certificate")
+
+    def pending(self) -> Pending | None:
+        """The request that has no chain yet; None also when what lies there is of no use."""
+        if self.folder.kind(PENDING) is None:
+            return None
+        with self.folder.sub(PENDING) as folder:
+            key_pem, csr_pem, request = folder.read(KEY), folder.read(CSR), _json(folder.read(REQUEST))
+        if key_pem is None or csr_pem is None:
+            return None
+        try:
+            facts = _x509.csr_facts(csr_pem.decode("ascii", "replace"))
+            if keys.fingerprint(keys.load(key_pem)) != facts["public_key_sha256"]:
+                return None
+        except CertfleetError:
+            return None
+        return Pending(
+            csr_pem=csr_pem.decode("ascii"),
+            identifiers=tuple(facts["identifiers"]),
+            key_type=facts["key_type"],
+            public_key_sha256=facts["public_key_sha256"],
+            request=request,
+        )
+
+    # Changing it
+
+    def sweep(self) -> None:
+        """Remove what an interrupted run left behind. Under the lock only."""
+        self.folder.sweep()
+        if self.folder.kind(VERSIONS) is not None:
+            with self.folder.sub(VERSIONS) as versions:
+                versions.sweep()
+
+    def write_pending(self, key: Any, identifiers: Sequence[str], request: dict[str, Any]) -> Pending:
+        """Keep a key and its CSR until the chain comes; a request that was there is dropped with its key."""
+        csr_pem = keys.make_csr(key, identifiers)
+        private = Ownership()  # no service reads a request: the declared group gets no access
+        beside = f".{PENDING}.new"
+        if self.folder.kind(beside) is not None:
+            self.folder.remove(beside)
+        with self.folder.make(beside, private) as folder:
+            folder.write(KEY, keys.to_pem(key), secret=True)
+            folder.write(CSR, csr_pem.encode("ascii"))
+            folder.write(REQUEST, _to_json(request))
+        self.drop_pending()
+        self.folder.rename(beside, PENDING)
+        found = self.pending()
+        if found is None:
+            raise CertfleetError(f"{self.path}/{PENDING} cannot be read back")
+        return found
+
+    def note_request(self, request: dict[str, Any]) -> None:
+        """Replace request.json of the request that is there."""
+        with self.folder.sub(PENDING) as folder:
+            folder.write(REQUEST, _to_json(request))
+
+    def drop_pending(self) -> None:
+        if self.folder.kind(PENDING) is not None:
+            self.folder.remove(PENDING)
+
+    def stage(self, chain_pem: str, meta: dict[str, Any]) -> str:
+        """Make the next version from the request's key and a chain that was checked against it; returns its label.
+
+        The version gets its name when all of it is on the disk; ``current`` is not touched.
+        """
+        blocks = _x509.split_pem(chain_pem)
+        leaf, rest = blocks[0].encode("ascii"), "".join(blocks[1:]).encode("ascii")
+        with self.folder.sub(PENDING) as pending:
+            key_pem = pending.read(KEY)
+        if key_pem is None:
+            raise CertfleetError(f"{self.path}/{PENDING}/{KEY} is missing")
+        labels = self.labels()
+        label = f"{int(labels[-1]) + 1 if labels else 1:04d}"
+        beside = f".{label}.new"
+        with self.folder.make(VERSIONS) as versions:
+            if versions.kind(beside) is not None:
+                versions.remove(beside)
+            with versions.make(beside) as folder:
+                folder.write(KEY, key_pem, secret=True)
+                folder.write(CERT, leaf)
+                folder.write(CHAIN, rest)
+                folder.write(FULLCHAIN, leaf + rest)
+                folder.write(META, _to_json({"format": _FORMAT, **meta}))
+            versions.rename(beside, label)
+        self.drop_pending()
+        return label
+
+    def activate(self, label: str | None) -> None:
+        """Let ``current`` lead to this version, in one step; None takes ``current`` away."""
+        if label is None:
+            self.folder.unlink(CURRENT)
+        else:
+            self.folder.link(CURRENT, f"{VERSIONS}/{label}")
+
+    def note(self, label: str, **changes: Any) -> None:
+        """Change fields of a version's certificate.json."""
+        with self.folder.sub(VERSIONS) as versions, versions.sub(label) as folder:
+            meta = _json(folder.read(META))
+            meta.update(changes)
+            folder.write(META, _to_json({"format": _FORMAT, **meta}))
+
+    def prune(self, keep: int, spare: set[str]) -> list[str]:
+        """Remove all but the newest ``keep`` versions, never one of ``spare``; returns the labels that went."""
+        labels = self.labels()
+        gone = [label for label in labels[: max(0, len(labels) - keep)] if label not in spare]
+        if gone:
+            with self.folder.sub(VERSIONS) as versions:
+                for label in gone:
+                    versions.remove(label)
+        return gone
+
+    def correct_modes(self, *, dry: bool) -> bool:
+        """Bring owner, group and mode of everything in it to what is declared; True when something was not."""
+        changed = self.folder.correct_self(dry=dry)
+        if self.folder.kind(VERSIONS) is not None:
+            with self.folder.sub(VERSIONS) as versions:
+                changed |= versions.correct_self(dry=dry)
+                for label in self.labels():
+                    with versions.sub(label) as folder:
+                        changed |= _correct_files(folder, dry=dry)
+        if self.folder.kind(PENDING) is not None:
+            with self.folder.sub(PENDING, Ownership()) as folder:
+                changed |= _correct_files(folder, dry=dry)
+        return changed
+
+
+def _correct_files(folder: Folder, *, dry: bool) -> bool:
+    changed = folder.correct_self(dry=dry)
+    for name in folder.names():
+        if folder.kind(name) == "file":
+            changed |= folder.correct(name, secret=name == KEY, dry=dry)
+    return changed
+
+
+def _json(data: bytes | None) -> dict[str, Any]:
+    try:
+        content = json.loads(data or b"{}")
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _to_json(content: dict[str, Any]) -> bytes:
+    return (json.dumps(content, indent=2, sort_keys=True) + "\n").encode("utf-8")

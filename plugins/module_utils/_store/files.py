@@ -1,0 +1,359 @@
+# Copyright: (c) 2026, certfleet.acme contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Files of the store: nothing is followed, nothing is half-written, nothing is open to others for an instant.
+
+Every operation is relative to the descriptor of an open directory, so that no name on the way can be swapped for a
+link between the check and the use. Files are written beside and renamed, with their final mode and owner from the
+first byte, and reach the disk before their name does.
+"""
+
+from __future__ import annotations
+
+import errno
+import grp
+import os
+import pwd
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Callable
+
+from .._errors import CertfleetError
+
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+_OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_MAX_FILE = 1024 * 1024
+_STORE_MODE = 0o755
+
+#: Called with the name of each step before it changes anything; tests end the process there.
+Step = Callable[[str], None]
+
+
+def no_step(name: str) -> None:
+    """The step of ordinary runs."""
+
+
+@dataclass(frozen=True)
+class Ownership:
+    """Who may read: uid and gid to set, None leaves what there is. With a group, directories and keys open to it."""
+
+    uid: int | None = None
+    gid: int | None = None
+
+    @property
+    def directory_mode(self) -> int:
+        return 0o700 if self.gid is None else 0o750
+
+    def file_mode(self, *, secret: bool) -> int:
+        if not secret:
+            return 0o644
+        return 0o600 if self.gid is None else 0o640
+
+    @classmethod
+    def of(cls, owner: str | None, group: str | None) -> Ownership:
+        """From names or numbers in text form. Raises CertfleetError for one that the host does not know."""
+        return cls(_uid(owner), _gid(group))
+
+
+def _uid(owner: str | None) -> int | None:
+    if not owner:
+        return None
+    try:
+        return int(owner) if owner.isdigit() else pwd.getpwnam(owner).pw_uid
+    except KeyError as error:
+        raise CertfleetError(f"there is no user {owner!r} here", remedy="Create it, or change owner.") from error
+
+
+def _gid(group: str | None) -> int | None:
+    if not group:
+        return None
+    try:
+        return int(group) if group.isdigit() else grp.getgrnam(group).gr_gid
+    except KeyError as error:
+        raise CertfleetError(f"there is no group {group!r} here", remedy="Create it, or change group.") from error
+
+
+class Folder:
+    """An open directory of the store. Use it as a context manager, or close() it."""
+
+    def __init__(self, fd: int, path: str, ownership: Ownership, step: Step, *, trusting: bool = False) -> None:
+        self.fd = fd
+        self.path = path
+        self.ownership = ownership
+        self._step = step
+        self._trusting = trusting
+        if not trusting:
+            try:
+                self._refuse_foreign()
+            except CertfleetError:
+                os.close(fd)
+                raise
+
+    @classmethod
+    def open_store(
+        cls, path: str, *, create: bool, step: Step = no_step, trusting: bool = False
+    ) -> Folder | None:
+        """The store's own directory; None when it is not there and ``create`` is false. Raises CertfleetError.
+
+        trusting: read only, whoever owns it.
+        """
+        if not os.path.isabs(path):
+            raise CertfleetError(f"store_path {path!r} is not an absolute path")
+        path = os.path.normpath(path)
+        made = False
+        with _explained(path):
+            if create and not os.path.lexists(path):
+                step("make the store")
+                os.makedirs(os.path.dirname(path), mode=_STORE_MODE, exist_ok=True)
+                with suppress(FileExistsError):
+                    os.mkdir(path, _STORE_MODE)
+                    made = True
+            try:
+                fd = os.open(path, _OPEN_DIRECTORY)
+            except FileNotFoundError:
+                return None
+            if made:
+                os.fchmod(fd, _STORE_MODE)
+        return cls(fd, path, Ownership(), step, trusting=trusting)
+
+    def __enter__(self) -> Folder:
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        os.close(self.fd)
+
+    def _refuse_foreign(self) -> None:
+        status = os.fstat(self.fd)
+        if status.st_uid not in {os.geteuid(), 0, self.ownership.uid}:
+            raise CertfleetError(
+                f"{self.path} belongs to another user (uid {status.st_uid})",
+                remedy="Declare that user as owner, or give the directory back to root.",
+            )
+        if stat.S_IMODE(status.st_mode) & 0o022:
+            raise CertfleetError(
+                f"{self.path} can be written by others (mode {stat.S_IMODE(status.st_mode):04o})",
+                remedy=f"Look into it, then: chmod go-w {self.path}",
+            )
+
+    def names(self) -> list[str]:
+        """What is in it, sorted."""
+        with _explained(self.path):
+            return sorted(os.listdir(self.fd))
+
+    def kind(self, name: str) -> str | None:
+        """``directory``, ``file``, ``link`` or ``other``; None when there is nothing of that name."""
+        with _explained(self._in(name)):
+            try:
+                mode = os.stat(name, dir_fd=self.fd, follow_symlinks=False).st_mode
+            except FileNotFoundError:
+                return None
+        if stat.S_ISDIR(mode):
+            return "directory"
+        if stat.S_ISREG(mode):
+            return "file"
+        return "link" if stat.S_ISLNK(mode) else "other"
+
+    def sub(self, name: str, ownership: Ownership | None = None) -> Folder:
+        """The directory of that name in it. Raises CertfleetError, also for a link in its place."""
+        with _explained(self._in(name)):
+            fd = os.open(name, _OPEN_DIRECTORY, dir_fd=self.fd)
+        return Folder(fd, self._in(name), ownership or self.ownership, self._step, trusting=self._trusting)
+
+    def make(self, name: str, ownership: Ownership | None = None) -> Folder:
+        """As sub(), the directory made when it is not there."""
+        with _explained(self._in(name)):
+            if self.kind(name) is None:
+                self._step(f"make {name}")
+                os.mkdir(name, 0o700, dir_fd=self.fd)
+        folder = self.sub(name, ownership)
+        try:
+            folder.settle()
+        except BaseException:
+            folder.close()
+            raise
+        return folder
+
+    def settle(self) -> None:
+        """Give the directory itself the declared owner, group and mode."""
+        with _explained(self.path):
+            _settle(self.fd, self.ownership, self.ownership.directory_mode)
+
+    def read(self, name: str) -> bytes | None:
+        """The content of a regular file; None when there is none. Raises CertfleetError for a link in its place."""
+        with _explained(self._in(name)):
+            try:
+                fd = os.open(name, _READ, dir_fd=self.fd)
+            except FileNotFoundError:
+                return None
+            with os.fdopen(fd, "rb") as file:
+                if not stat.S_ISREG(os.fstat(fd).st_mode):
+                    raise CertfleetError(f"{self._in(name)} is not a regular file")
+                return file.read(_MAX_FILE)
+
+    def write(self, name: str, data: bytes, *, secret: bool = False) -> None:
+        """Write the whole file beside, then rename it into place. Raises CertfleetError, nothing half-written left."""
+        beside = f".{name}.new"
+        with _explained(self._in(name)):
+            self._unlink(beside)
+            self._step(f"create {name}")
+            fd = os.open(beside, _CREATE, 0o600, dir_fd=self.fd)
+            try:
+                with os.fdopen(fd, "wb") as file:
+                    _settle(fd, self.ownership, self.ownership.file_mode(secret=secret))
+                    self._step(f"fill {name}")
+                    file.write(data)
+                    file.flush()
+                    os.fsync(fd)
+                self._step(f"rename {name}")
+                os.rename(beside, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
+            except BaseException:
+                self._unlink(beside)
+                raise
+            os.fsync(self.fd)
+
+    def link(self, name: str, target: str) -> None:
+        """Make or switch a symbolic link in one step. Raises CertfleetError when ``name`` is not a link now."""
+        if self.kind(name) not in {None, "link"}:
+            raise CertfleetError(f"{self._in(name)} is not a link", remedy="Move it away.")
+        beside = f".{name}.new"
+        with _explained(self._in(name)):
+            self._unlink(beside)
+            self._step(f"link {name}")
+            os.symlink(target, beside, dir_fd=self.fd)
+            self._step(f"switch {name}")
+            os.rename(beside, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
+            self._step(f"sync {name}")
+            os.fsync(self.fd)
+
+    def target(self, name: str) -> str | None:
+        """Where a link points; None when there is nothing. Raises CertfleetError when it is not a link."""
+        with _explained(self._in(name)):
+            try:
+                return os.readlink(name, dir_fd=self.fd)
+            except FileNotFoundError:
+                return None
+            except OSError as error:
+                if error.errno != errno.EINVAL:
+                    raise
+        raise CertfleetError(f"{self._in(name)} is not a link", remedy="Move it away.")
+
+    def rename(self, old: str, new: str) -> None:
+        """Rename within the directory; both names and what is in them reach the disk."""
+        with _explained(self._in(old)):
+            self._step(f"rename {old} to {new}")
+            os.rename(old, new, src_dir_fd=self.fd, dst_dir_fd=self.fd)
+            os.fsync(self.fd)
+
+    def sync(self) -> None:
+        with _explained(self.path):
+            os.fsync(self.fd)
+
+    def unlink(self, name: str) -> None:
+        """Remove a file or a link; nothing happens when there is none."""
+        with _explained(self._in(name)):
+            self._step(f"unlink {name}")
+            self._unlink(name)
+            os.fsync(self.fd)
+
+    def remove(self, name: str) -> None:
+        """Remove a directory and all in it, links not followed. It has lost its name before it loses any content."""
+        if self.kind(name) != "directory":
+            self.unlink(name)
+            return
+        gone = name if name.startswith(".") else f".{name}.old"
+        with _explained(self._in(name)):
+            if gone != name:
+                if self.kind(gone) is not None:
+                    self.remove(gone)
+                self.rename(name, gone)
+            with self.sub(gone) as folder:
+                for inner in folder.names():
+                    if folder.kind(inner) == "directory":
+                        folder.remove(inner)
+                    else:
+                        folder._step(f"unlink {inner}")
+                        folder._unlink(inner)
+            self._step(f"remove {name}")
+            os.rmdir(gone, dir_fd=self.fd)
+            os.fsync(self.fd)
+
+    def sweep(self) -> None:
+        """Remove what an interrupted run left behind."""
+        for name in self.names():
+            if name.startswith(".") and name.endswith((".new", ".old")):
+                self.remove(name)
+
+    def correct(self, name: str, *, secret: bool, dry: bool) -> bool:
+        """Bring a file's owner, group and mode to what is declared; True when they were not. dry: only tell."""
+        with _explained(self._in(name)):
+            fd = os.open(name, _READ, dir_fd=self.fd)
+            try:
+                mode = self.ownership.file_mode(secret=secret)
+                if _settled(fd, self.ownership, mode):
+                    return False
+                if not dry:
+                    self._step(f"correct {name}")
+                    _settle(fd, self.ownership, mode)
+                return True
+            finally:
+                os.close(fd)
+
+    def correct_self(self, *, dry: bool) -> bool:
+        """As correct(), for the directory itself."""
+        with _explained(self.path):
+            if _settled(self.fd, self.ownership, self.ownership.directory_mode):
+                return False
+            if not dry:
+                self._step(f"correct {self.path}")
+                self.settle()
+            return True
+
+    def _unlink(self, name: str) -> None:
+        with suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=self.fd)
+
+    def _in(self, name: str) -> str:
+        return os.path.join(self.path, name)
+
+
+def _settled(fd: int, ownership: Ownership, mode: int) -> bool:
+    status = os.fstat(fd)
+    return (
+        stat.S_IMODE(status.st_mode) == mode
+        and ownership.uid in {None, status.st_uid}
+        and ownership.gid in {None, status.st_gid}
+    )
+
+
+def _settle(fd: int, ownership: Ownership, mode: int) -> None:
+    """Owner and group first: chown clears nothing that chmod set, and no group reads before it is the right one."""
+    status = os.fstat(fd)
+    if ownership.uid not in {None, status.st_uid} or ownership.gid not in {None, status.st_gid}:
+        os.fchown(
+            fd,
+            -1 if ownership.uid is None else ownership.uid,
+            -1 if ownership.gid is None else ownership.gid,
+        )
+    if stat.S_IMODE(status.st_mode) != mode:
+        os.fchmod(fd, mode)
+
+
+@contextmanager
+def _explained(path: str) -> Iterator[None]:
+    """An OSError becomes one line that names the path."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in {errno.ELOOP, errno.ENOTDIR}:
+            raise CertfleetError(
+                f"{path} is a link or not what the store has in that place; it is not followed",
+                remedy="See who put it there, then move it away.",
+            ) from error
+        raise CertfleetError(f"{path}: {os.strerror(error.errno or 0)}") from error

@@ -1,0 +1,259 @@
+# Copyright: (c) 2026, certfleet.acme contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What each declared certificate needs, and the key and CSR for those that need a new one."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from .. import _x509
+from .._batch import finish, run_batch
+from .._errors import CertfleetError
+from .._module import require
+from .._renewal import Decision, Held, Reason, Wanted, decide, parse_instant
+from . import keys
+from ._library import CRYPTOGRAPHY_IMPORT_ERROR
+from .declared import Declared, names_once, parse
+from .entry import PENDING_LIFETIME, Clock, Entry, Pending, Store, Version, utc_now
+
+if TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options that are the same for all certificates of a call. check: write nothing."""
+
+    acme_directory: str | None
+    renew: bool
+    force: bool
+    check: bool
+    now: Clock = utc_now
+
+
+@dataclass(frozen=True)
+class Need:
+    """needs: issue, install or nothing. version: what it was decided on, None when there is none."""
+
+    needs: str
+    reasons: tuple[Reason, ...] = ()
+    version: Version | None = None
+
+
+def main_work(module: AnsibleModule) -> dict[str, Any]:
+    """The module certificate_request."""
+    require(cryptography=CRYPTOGRAPHY_IMPORT_ERROR)
+    params = module.params
+    settings = Settings(
+        acme_directory=params["acme_directory"],
+        renew=params["renew"],
+        force=params["force"],
+        check=module.check_mode,
+    )
+    names_once(params["certificates"])
+    with Store(params["store_path"], create=not module.check_mode) as store:
+        found = run_batch(
+            params["certificates"], partial(request_one, store, settings), concurrency=params["concurrency"]
+        )
+    results = [
+        {**_empty(item), **result.as_result()} if isinstance(result, CertfleetError) else result
+        for item, result in zip(params["certificates"], found)
+    ]
+    diffs = [_diff(result) for result in results if result["changed"]] if module._diff else None
+    finish(module, "certificates", results, diffs=diffs)
+
+
+def request_one(store: Store, settings: Settings, item: dict[str, Any]) -> dict[str, Any]:
+    """The result for one declared certificate. Raises CertfleetError."""
+    declared = parse(item)
+    entry = store.entry(declared.name, declared.ownership, create=False)
+    changed = False
+    if entry is None:
+        need = need_of(None, declared, settings)
+        if settings.check:
+            return _result(declared, need, None, None, changed=True)
+        entry = store.entry(declared.name, declared.ownership, create=True)
+        if entry is None:
+            raise CertfleetError(f"the store {store.path} is gone")
+        changed = True
+    with entry:
+        entry.lock()
+        if not settings.check:
+            entry.sweep()
+        changed |= entry.correct_modes(dry=settings.check)
+        need = need_of(entry, declared, settings)
+        current = entry.current()
+        active = entry.load(current) if current else None
+        pending = None
+        if need.needs == "issue":
+            pending, made = _request(entry, declared, settings)
+            changed |= made
+        result = _result(declared, need, active, pending, changed=changed)
+        result["replaces"] = _replaces(entry, declared.wanted(settings.acme_directory)) if pending or active else None
+        return result
+
+
+def need_of(entry: Entry | None, declared: Declared, settings: Settings) -> Need:
+    """What the certificate needs. A version that waits to be activated comes first, when it is as declared."""
+    wanted = declared.wanted(settings.acme_directory, force=settings.force)
+    if entry is None:
+        return Need("issue", decide(wanted, None, settings.now(), renew=settings.renew).reasons)
+    current = entry.current()
+    labels = entry.labels()
+    staged = None
+    if labels and (current is None or int(labels[-1]) > int(current)):
+        staged = entry.load(labels[-1])
+        decision = _decide(wanted, staged, settings)
+        if not decision.should_renew:
+            text = f"version {staged.label} (serial {staged.facts['serial']}) waits to be activated"
+            return Need("install", (Reason("pending_install", text),), staged)
+        if current is None:
+            return Need("issue", decision.reasons, staged)
+    active = entry.load(current) if current else None
+    decision = _decide(wanted, active, settings)
+    if decision.should_renew:
+        return Need("issue", decision.reasons, active)
+    if active is not None and declared.deploy and active.deployed_digest != declared.deploy.digest():
+        text = f"it is not proven that the service serves version {active.label}, deployed as declared now"
+        return Need("install", (Reason("not_deployed", text),), active)
+    return Need("nothing", (), active)
+
+
+def _decide(wanted: Wanted, version: Version | None, settings: Settings) -> Decision:
+    return decide(wanted, version.held() if version else None, settings.now(), renew=settings.renew)
+
+
+def _request(entry: Entry, declared: Declared, settings: Settings) -> tuple[Pending | None, bool]:
+    """The request to send to the CA, and whether it had to be made; None for one that check mode does not make."""
+    forced = declared.force or settings.force
+    pending = entry.pending()
+    if pending is not None and not _reusable(entry, pending, declared, settings.now(), forced=forced):
+        pending = None
+    note = {
+        "identifiers": list(declared.identifiers),
+        "key_type": declared.key_type,
+        "profile": declared.profile,
+        "forced": forced,
+    }
+    if pending is None:
+        if settings.check:
+            return None, True
+        note["created_at"] = _x509.timestamp(settings.now())
+        return entry.write_pending(keys.generate(declared.key_type), declared.identifiers, note), True
+    note["created_at"] = pending.request.get("created_at")
+    note["forced"] = pending.request.get("forced", False)
+    if note == pending.request:
+        return pending, False
+    if not settings.check:
+        entry.note_request(note)
+    return pending, True
+
+
+def _reusable(
+    entry: Entry, pending: Pending, declared: Declared, now: datetime.datetime, *, forced: bool
+) -> bool:
+    """Whether an unfinished request is gone on with, key and all.
+
+    Not when what is declared has changed, when its key is in a version already, when it is old, and not when a new
+    certificate is asked for by force and this request is an ordinary one: whoever forces may distrust every key
+    made before.
+    """
+    if set(pending.identifiers) != set(declared.identifiers) or pending.key_type != declared.key_type:
+        return False
+    if forced and not pending.request.get("forced"):
+        return False
+    try:
+        if now - parse_instant(str(pending.request.get("created_at"))) > PENDING_LIFETIME:
+            return False
+    except CertfleetError:
+        return False
+    labels = entry.labels()
+    return not labels or entry.load(labels[-1]).facts.get("public_key_sha256") != pending.public_key_sha256
+
+
+def _replaces(entry: Entry, wanted: Wanted) -> str | None:
+    """Identifier of the certificate that a new one would replace (RFC 9773 section 5): the newest of the same CA
+    that shares a name with it, since each certificate may be replaced once only."""
+    labels = entry.labels()
+    version = entry.load(labels[-1]) if labels else None
+    held = version.held() if version else None
+    if version is None or not isinstance(held, Held) or not set(held.identifiers) & set(wanted.identifiers):
+        return None
+    if any(reason.code == "ca_changed" for reason in decide(wanted, held, held.not_before).reasons):
+        return None
+    return version.facts["ari_cert_id"]
+
+
+def version_result(version: Version | None) -> dict[str, Any] | None:
+    """What results say of a version; None when there is none."""
+    if version is None:
+        return None
+    fields = ("acme_directory", "account_uri", "order_uri", "certificate_url", "profile", "requested_profile")
+    return {
+        **version.facts,
+        **{name: version.meta.get(name) for name in fields},
+        "version": version.label,
+        "broken": version.broken or None,
+        "deployed_at": (version.meta.get("deployed") or {}).get("at"),
+    }
+
+
+def _empty(item: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": item["name"],
+        "identifiers": item["identifiers"],
+        "key_type": item["key_type"],
+        "profile": item["profile"],
+        "needs": "nothing",
+        "reasons": [],
+        "csr_content": None,
+        "public_key_sha256": None,
+        "current": None,
+        "replaces": None,
+        "changed": False,
+        "failed": False,
+        "msg": "",
+    }
+
+
+def _result(
+    declared: Declared, need: Need, active: Version | None, pending: Pending | None, *, changed: bool
+) -> dict[str, Any]:
+    return {
+        **_empty(
+            {
+                "name": declared.name,
+                "identifiers": list(declared.identifiers),
+                "key_type": declared.key_type,
+                "profile": declared.profile,
+            }
+        ),
+        "needs": need.needs,
+        "reasons": [reason.as_result() for reason in need.reasons],
+        "csr_content": pending.csr_pem if pending else None,
+        "public_key_sha256": pending.public_key_sha256 if pending else None,
+        "current": version_result(active),
+        "changed": changed,
+        "msg": f"{need.needs}: {'; '.join(reason.text for reason in need.reasons)}" if need.reasons else need.needs,
+    }
+
+
+def _diff(result: dict[str, Any]) -> dict[str, Any]:
+    """Dates, names and reasons of one result; never a key."""
+    current = result["current"] or {}
+    lines = [f"{name}: {current[name]}" for name in ("version", "serial", "not_after", "key_type") if current.get(name)]
+    names = ", ".join(current.get("identifiers") or [])
+    before = [*lines, f"identifiers: {names}"] if current else ["no certificate"]
+    after = [*before, f"request: {result['key_type']} for {', '.join(result['identifiers'])}"]
+    after += [f"reason: {reason['text']}" for reason in result["reasons"]]
+    return {
+        "before_header": result["name"],
+        "after_header": result["name"],
+        "before": "\n".join(before) + "\n",
+        "after": "\n".join(after) + "\n",
+    }

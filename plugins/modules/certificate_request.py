@@ -1,0 +1,205 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, certfleet.acme contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: certificate_request
+short_description: Decide what the certificates of a host need, and make keys and CSRs
+version_added: 1.0.0
+author:
+  - certfleet.acme contributors (@certfleet)
+description:
+  - Compares the declared certificates with the host's store and says for each whether it must be issued, installed or
+    left alone, and why.
+  - For a certificate that must be issued it makes the private key and the CSR on the host. The key stays in the store;
+    only the CSR is returned. A request whose certificate never arrived is gone on with, same key and same CSR, for
+    seven days and as long as its names and key type are still the declared ones.
+  - Reasons, the weightiest first, are C(forced), C(missing), C(broken), C(identifiers_changed), C(key_type_changed),
+    C(profile_changed), C(ca_changed), C(expired), C(ari) (the CA asked for renewal) and C(due) for
+    RV(certificates[].needs=issue), C(pending_install) and C(not_deployed) for RV(certificates[].needs=install).
+  - It also brings owner, group and mode of the store's files back to what is declared.
+options:
+  acme_directory:
+    description:
+      - Directory of the CA that the certificates are to come from. A certificate that came from another one is due.
+      - Nothing is sent to it. Without it, certificates of any CA are kept.
+    type: str
+  renew:
+    description:
+      - Whether certificates that are merely due are to be issued.
+      - With V(false) only those that are missing, broken, expired or other than declared.
+    type: bool
+    default: true
+  force:
+    description: As O(certificates[].force), for all of them.
+    type: bool
+    default: false
+extends_documentation_fragment:
+  - certfleet.acme.attributes
+  - certfleet.acme.batch
+  - certfleet.acme.certificates
+  - certfleet.acme.store
+attributes:
+  check_mode:
+    support: full
+    details: No key is made, so RV(certificates[].csr_content) is V(none) for a certificate that would need a new one.
+  diff_mode:
+    support: full
+    details: Shows names, dates and reasons, never a key.
+  idempotent:
+    support: partial
+    details: With O(force) or O(certificates[].force) a request is made again once the last one was installed.
+  platform:
+    platforms: posix
+seealso:
+  - module: certfleet.acme.acme_certificate
+  - module: certfleet.acme.certificate_install
+"""
+
+EXAMPLES = r"""
+- name: See what the host's certificates need
+  certfleet.acme.certificate_request:
+    acme_directory: https://acme-v02.api.letsencrypt.org/directory
+    certificates:
+      - name: web
+        identifiers: [example.com, "*.example.com"]
+        deploy:
+          check: [nginx, -t]
+          reload: [systemctl, reload-or-restart, nginx]
+          endpoints:
+            - port: 443
+              server_name: example.com
+  register: request
+
+- name: Say why
+  ansible.builtin.debug:
+    msg: "{{ item.name }}: {{ item.reasons | map(attribute='text') | join('; ') }}"
+  loop: "{{ request.certificates | rejectattr('needs', 'eq', 'nothing') }}"
+  loop_control:
+    label: "{{ item.name }}"
+
+- name: New keys for all of them after a compromise
+  certfleet.acme.certificate_request:
+    certificates: "{{ my_certificates }}"
+    force: true
+"""
+
+RETURN = r"""
+certificates:
+  description: A result for each declared certificate, in their order.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - name: web
+      identifiers: [example.com, "*.example.com"]
+      key_type: ecdsa-p256
+      profile: null
+      needs: issue
+      reasons:
+        - code: missing
+          text: there is no certificate yet
+      csr_content: "-----BEGIN CERTIFICATE REQUEST-----\n..."
+      public_key_sha256: 0b5f3f0a6a1c1f34a0e2d1d2ad0dbb1f7e8b3b60f0c8d7a3d1e4c5b6a7988796
+      current: null
+      replaces: null
+      changed: true
+      failed: false
+      msg: "issue: there is no certificate yet"
+  contains:
+    name:
+      description: As declared.
+      type: str
+    identifiers:
+      description: As declared, in the spelling that names are compared in.
+      type: list
+      elements: str
+    key_type:
+      description: As declared.
+      type: str
+    profile:
+      description: As declared.
+      type: str
+    needs:
+      description:
+        - V(issue) when the CSR is to be sent to the CA; V(install) when the certificate is there and waits to be active
+          or proven; V(nothing) otherwise.
+      type: str
+      choices: [issue, install, nothing]
+    reasons:
+      description: Why, the weightiest first. Empty when nothing is needed.
+      type: list
+      elements: dict
+      contains:
+        code:
+          description: One of the codes above.
+          type: str
+        text:
+          description: One line for people.
+          type: str
+    csr_content:
+      description: The CSR in PEM when the certificate must be issued.
+      type: str
+    public_key_sha256:
+      description: SHA-256 of the public key of that CSR.
+      type: str
+    current:
+      description: The active certificate, V(none) when there is none.
+      type: dict
+      sample:
+        version: "0007"
+        serial: 3f2a9c
+        not_before: "2026-09-01T00:00:00Z"
+        not_after: "2026-11-30T00:00:00Z"
+        issuer: CN=Example CA
+        identifiers: [example.com]
+        public_key_sha256: 9a3c0f7f6a1c1f34a0e2d1d2ad0dbb1f7e8b3b60f0c8d7a3d1e4c5b6a7988796
+        acme_directory: https://acme-v02.api.letsencrypt.org/directory
+        deployed_at: "2026-09-01T01:02:03Z"
+    replaces:
+      description: Identifier of the certificate that the new one replaces (RFC 9773), V(none) when there is none.
+      type: str
+    changed:
+      description: Whether something in the store was written, or would be in check mode.
+      type: bool
+    failed:
+      description: Whether this certificate could not be looked at or requested.
+      type: bool
+    msg:
+      description: One line, the cause when RV(certificates[].failed).
+      type: str
+failed_items:
+  description: Names of the certificates that failed.
+  returned: always
+  type: list
+  elements: str
+  sample: []
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.certfleet.acme.plugins.module_utils._batch import BATCH_ARGSPEC
+from ansible_collections.certfleet.acme.plugins.module_utils._module import run
+from ansible_collections.certfleet.acme.plugins.module_utils._store.argspec import CERTIFICATES_ARGSPEC, STORE_ARGSPEC
+from ansible_collections.certfleet.acme.plugins.module_utils._store.request import main_work
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec=dict(
+            BATCH_ARGSPEC,
+            **CERTIFICATES_ARGSPEC,
+            **STORE_ARGSPEC,
+            acme_directory={"type": "str"},
+            renew={"type": "bool", "default": True},
+            force={"type": "bool", "default": False},
+        ),
+        supports_check_mode=True,
+    )
+    run(module, main_work)
+
+
+if __name__ == "__main__":
+    main()
