@@ -1,0 +1,100 @@
+# Copyright: (c) 2026, certfleet.acme contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How a batch is gathered from the hosts of a play, and how the run's end is told, on plays without any CA."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.fleet import Run, playbook
+
+#: Nothing listens there: a batch that reached the CA would fail with another message than the ones below.
+NOWHERE = "https://127.0.0.1:1/directory"
+REFUSING = "https://127.0.0.1:2/directory"
+
+
+def item(needs: str, **more: Any) -> dict[str, Any]:
+    return {"name": "web", "needs": needs, "identifiers": ["a.example"], "reasons": [], **more}
+
+
+def play(
+    work: Path, found: dict[str, Any], *, strategy: str = "linear", serial: str = "100%", expect: int | None = 0
+) -> Run:
+    """A play whose hosts have registered ``found``; the host called ``gone`` is unreachable."""
+    work.mkdir(parents=True, exist_ok=True)
+    hosts = {name: {"found": result} for name, result in found.items()}
+    local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    inventory = {"all": {"vars": local, "hosts": hosts}}
+    if "gone" in hosts:
+        # A name that cannot be resolved makes ssh give up at once.
+        hosts["gone"].update(ansible_connection="ssh", ansible_host="gone.invalid")
+    (work / "inventory.json").write_text(json.dumps(inventory), encoding="utf-8")
+    tasks = [
+        {"name": "Reach", "ansible.builtin.raw": "true"},
+        {
+            "name": "Gather",
+            "certfleet.acme.acme_certificate": {"gather": "found", "acme_directory": NOWHERE},
+            "delegate_to": "localhost",
+            "run_once": True,
+            "register": "obtained",
+        },
+        {
+            "name": "Report",
+            "certfleet.acme.fleet_report": {"requested": "found", "obtained": "obtained"},
+            "run_once": True,
+        },
+    ]
+    book = [{"hosts": "all", "gather_facts": False, "strategy": strategy, "serial": serial, "tasks": tasks}]
+    (work / "book.json").write_text(json.dumps(book), encoding="utf-8")
+    return playbook(work / "book.json", work / "inventory.json", work, expect=expect)
+
+
+def test_nothing_needed_means_no_module_call_at_all(tmp_path: Path) -> None:
+    run = play(tmp_path, {"a": {"certificates": [item("nothing")]}, "b": {"certificates": [item("install")]}})
+    assert [row["outcome"] for row in run.of("acme_certificate")] == ["skipped"]
+    assert run.report == ["2 certificates: 0 changed, 2 unchanged, 0 failed"]
+
+
+@pytest.mark.parametrize("strategy", ["free", "host_pinned"])
+def test_a_strategy_that_cannot_gather_is_refused(tmp_path: Path, strategy: str) -> None:
+    run = play(tmp_path, {"a": {"certificates": [item("issue")]}}, strategy=strategy, expect=2)
+    assert "gathers from all hosts of the play" in run.failed["a"]
+    assert "Use the strategy linear" in run.failed["a"]
+
+
+def test_hosts_that_declare_another_ca_are_refused_by_name(tmp_path: Path) -> None:
+    found = {
+        "a": {"certificates": [item("issue")], "acme_directory": NOWHERE},
+        "b": {"certificates": [item("issue")], "acme_directory": REFUSING},
+    }
+    run = play(tmp_path, found, expect=2)
+    assert f"b: {REFUSING}" in run.failed["a"]
+
+
+def test_another_ca_of_a_host_that_needs_nothing_does_not_matter(tmp_path: Path) -> None:
+    found = {
+        "a": {"certificates": [item("nothing")], "acme_directory": NOWHERE},
+        "b": {"certificates": [item("nothing")], "acme_directory": REFUSING},
+    }
+    assert play(tmp_path, found).failed == {}
+
+
+def test_an_unreachable_host_is_named_at_the_end_and_stops_nobody(tmp_path: Path) -> None:
+    found = {
+        "a": {"certificates": [item("nothing")]},
+        "gone": {},
+        "z": {"certificates": [item("nothing", failed=True, msg="the disk is full")]},
+    }
+    run = play(tmp_path, found, expect=4)
+    assert "gone: FAILED: it left the play (unreachable or failed, see above); its certificates are as they were" in (
+        run.report
+    )
+    assert "z web: FAILED: the disk is full" in run.report
+    assert run.report[-1] == "2 certificates: 0 changed, 1 unchanged, 1 failed, 1 host lost"
