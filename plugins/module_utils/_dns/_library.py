@@ -1,0 +1,51 @@
+# Copyright: (c) 2026, certfleet.acme contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The third-party libraries of this room, imported when they are first needed and not before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .._module import require
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+
+def aws() -> Any:
+    """boto3 (with botocore beneath it). Raises MissingLibrary."""
+    error: ImportError | None = None
+    try:
+        import boto3
+    except ImportError as caught:
+        error = caught
+    require(boto3=error)
+    return boto3
+
+
+def aws_core() -> Any:
+    """botocore with its ``config`` and ``exceptions``. Raises MissingLibrary."""
+    aws()
+    import botocore.config
+    import botocore.exceptions
+
+    return botocore
+
+
+def dns() -> ModuleType:
+    """dnspython. Raises MissingLibrary."""
+    error: ImportError | None = None
+    try:
+        import dns.exception
+        import dns.flags
+        import dns.message
+        import dns.query
+        import dns.rcode
+        import dns.rdatatype
+        import dns.resolver
+    except ImportError as caught:
+        error = caught
+    require(dnspython=error)
+    return dns

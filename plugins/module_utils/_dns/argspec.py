@@ -1,0 +1,75 @@
+# Copyright: (c) 2026, certfleet.acme contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Options of everything that writes TXT values; mirrored by the doc fragments route53 and dns01."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.module_utils.basic import env_fallback
+
+#: Spelled, with aliases and environment variables, as in amazon.aws, because credentials are injected that way.
+AWS_ARGSPEC: dict[str, dict[str, Any]] = {
+    "access_key": {
+        "type": "str",
+        "aliases": ["aws_access_key_id", "aws_access_key"],
+        "fallback": (env_fallback, ["AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY"]),
+        "no_log": False,
+    },
+    "secret_key": {
+        "type": "str",
+        "aliases": ["aws_secret_access_key", "aws_secret_key"],
+        "fallback": (env_fallback, ["AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY"]),
+        "no_log": True,
+    },
+    "session_token": {
+        "type": "str",
+        "aliases": ["aws_session_token"],
+        "fallback": (env_fallback, ["AWS_SESSION_TOKEN"]),
+        "no_log": True,
+    },
+    "profile": {
+        "type": "str",
+        "aliases": ["aws_profile"],
+        "fallback": (env_fallback, ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"]),
+    },
+    "region": {
+        "type": "str",
+        "aliases": ["aws_region"],
+        "fallback": (env_fallback, ["AWS_REGION", "AWS_DEFAULT_REGION"]),
+    },
+    "endpoint_url": {
+        "type": "str",
+        "aliases": ["aws_endpoint_url"],
+        "fallback": (env_fallback, ["AWS_URL"]),
+    },
+    "aws_ca_bundle": {"type": "path", "fallback": (env_fallback, ["AWS_CA_BUNDLE"])},
+}
+
+ROUTE53_ARGSPEC: dict[str, dict[str, Any]] = {
+    **AWS_ARGSPEC,
+    "zone_ids": {"type": "dict", "default": {}},
+    "private_zone": {"type": "bool", "default": False},
+    "requests_per_second": {"type": "float", "default": 4.0},
+}
+
+#: For modules that write values at several providers in one run.
+DNS_ARGSPEC: dict[str, dict[str, Any]] = {
+    "dns_providers": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "provider": {"type": "str", "choices": ["route53"], "required": True},
+            "zones": {"type": "list", "elements": "str", "default": []},
+            # Without the sub-options given, the environment still counts.
+            "route53": {"type": "dict", "options": ROUTE53_ARGSPEC, "apply_defaults": True},
+        },
+    },
+    "dns_ttl": {"type": "int", "default": 60},
+    "dns_wait": {"type": "str", "choices": ["none", "provider", "authoritative"], "default": "authoritative"},
+    "dns_timeout": {"type": "int", "default": 300},
+    "dns_resolvers": {"type": "list", "elements": "str", "default": []},
+}

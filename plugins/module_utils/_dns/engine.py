@@ -1,0 +1,170 @@
+# Copyright: (c) 2026, certfleet.acme contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The TXT engine: many values, in as few calls as the providers allow, a result for each value."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Callable
+
+from .._errors import CertfleetError
+from .model import Outcome, RecordSet, TxtRecord, Zone, with_values, without_values
+from .provider import Provider, ProviderError
+from .wait import Waiter, ZoneWait
+from .writer import Written, ZoneWriter, cannot_join
+from .zones import Router
+
+
+@dataclass
+class _Place:
+    """One zone of one provider and what is wanted in it."""
+
+    provider: Provider
+    zone: Zone
+    records: list[TxtRecord] = field(default_factory=list)
+
+    def wishes(self) -> dict[str, list[str]]:
+        wishes: dict[str, list[str]] = {}
+        for record in self.records:
+            wishes.setdefault(record.name, []).append(record.value)
+        return wishes
+
+
+class Engine:
+    """Makes TXT values present or absent. Used from one thread; keep one for a whole run, it remembers the zones and
+    what it wrote.
+
+    ttl: seconds, for record sets that do not exist yet; sets that exist keep theirs.
+    None of its methods raises because of a record or a provider: see Outcome.failed.
+    """
+
+    def __init__(
+        self, router: Router, waiter: Waiter, *, ttl: int = 60, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._router = router
+        self._waiter = waiter
+        self._ttl = ttl
+        self._sleep = sleep
+        self._known: dict[tuple[int, str], dict[str, RecordSet | None]] = {}
+
+    @property
+    def calls(self) -> dict[str, int]:
+        """Requests sent to each provider so far, by its title, repeated ones included."""
+        calls: dict[str, int] = {}
+        for provider in {id(route.provider): route.provider for route in self._router.routes}.values():
+            calls[provider.title] = calls.get(provider.title, 0) + provider.calls
+        return calls
+
+    def locate(self, names: Iterable[str]) -> dict[str, str | CertfleetError]:
+        """The zone name of each record name, or why it has none. Reads zones only."""
+        places = self._router.locate(names)
+        return {name: place if isinstance(place, CertfleetError) else place[1].name for name, place in places.items()}
+
+    def plan(self, records: Iterable[TxtRecord], *, state: str = "present") -> Outcome:
+        """What ``present`` (or, by ``state``, ``absent``) would change. Reads zones and the names, writes nothing."""
+        outcome = Outcome()
+        for place in self._places(records, outcome):
+            wishes = place.wishes()
+            try:
+                found = place.provider.read(place.zone, list(wishes))
+            except ProviderError as error:
+                outcome.failed.update(dict.fromkeys(place.records, error))
+                continue
+            for name, values in wishes.items():
+                before = found.get(name)
+                if before is not None and before.policy:
+                    self._refuse(place, name, before.policy, outcome)
+                    continue
+                absent = state == "absent"
+                after = without_values(before, values) if absent else with_values(name, before, values, self._ttl)
+                outcome.sets[name] = (before, after)
+            self._changed(place, outcome.sets, set(), outcome)
+        return outcome
+
+    def present(self, records: Iterable[TxtRecord]) -> Outcome:
+        """Add the values that are not there, keep all others, then wait until all of them are visible.
+
+        A record that was written but not visible in time is both changed and failed.
+        """
+        outcome, waits = self._write(records, absent=False)
+        outcome.failed.update(self._waiter.wait(waits))
+        return outcome
+
+    def absent(self, records: Iterable[TxtRecord]) -> Outcome:
+        """Remove the values that are there, keep all others. Does not wait."""
+        return self._write(records, absent=True)[0]
+
+    @staticmethod
+    def _refuse(place: _Place, name: str, policy: str, outcome: Outcome) -> None:
+        error = cannot_join(name, policy)
+        outcome.failed.update({record: error for record in place.records if record.name == name})
+
+    def _places(self, records: Iterable[TxtRecord], outcome: Outcome) -> list[_Place]:
+        wanted = list(dict.fromkeys(records))
+        outcome.changed.update(dict.fromkeys(wanted, False))
+        found = self._router.locate(record.name for record in wanted)
+        places: dict[tuple[int, str], _Place] = {}
+        for record in wanted:
+            where = found[record.name]
+            if isinstance(where, CertfleetError):
+                outcome.failed[record] = where
+                continue
+            route, zone = where
+            outcome.zones[record] = zone.name
+            outcome.zone_ids[record] = zone.id
+            key = (id(route.provider), zone.id)
+            places.setdefault(key, _Place(route.provider, zone)).records.append(record)
+        return list(places.values())
+
+    def _write(self, records: Iterable[TxtRecord], *, absent: bool) -> tuple[Outcome, list[ZoneWait]]:
+        outcome = Outcome()
+        waits: list[ZoneWait] = []
+        broken: dict[int, ProviderError] = {}
+        for place in self._places(records, outcome):
+            error = broken.get(id(place.provider))
+            if error is not None:
+                outcome.failed.update(dict.fromkeys(place.records, error))
+                continue
+            known = self._known.setdefault((id(place.provider), place.zone.id), {})
+            written = ZoneWriter(
+                place.provider,
+                place.zone,
+                place.wishes(),
+                absent=absent,
+                ttl=self._ttl,
+                known=known,
+                sleep=self._sleep,
+            ).run()
+            if written.fatal is not None:
+                broken[id(place.provider)] = written.fatal
+            waits.append(self._account(place, written, outcome))
+        return outcome, waits
+
+    def _account(self, place: _Place, written: Written, outcome: Outcome) -> ZoneWait:
+        """Put what the writer did into the outcome; return what to wait for."""
+        outcome.sets.update(written.sets)
+        for record in place.records:
+            if record.name in written.failed:
+                outcome.failed[record] = written.failed[record.name]
+        self._changed(place, written.sets, written.unsure, outcome)
+        visible = [record for record in place.records if record not in outcome.failed]
+        return ZoneWait(place.provider, place.zone, written.changes, visible)
+
+    @staticmethod
+    def _changed(
+        place: _Place,
+        sets: dict[str, tuple[RecordSet | None, RecordSet | None]],
+        unsure: set[str],
+        outcome: Outcome,
+    ) -> None:
+        for record in place.records:
+            if record.name not in sets:
+                continue
+            before, after = sets[record.name]
+            held = before is not None and before.holds(record.value)
+            holds = after is not None and after.holds(record.value)
+            outcome.changed[record] = held != holds or record.name in unsure

@@ -1,0 +1,69 @@
+# Copyright: (c) 2026, certfleet.acme contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From a module's options to an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .._errors import CertfleetError
+from .engine import Engine
+from .wait import Waiter
+from .zones import Route, Router
+
+#: Route53 takes 0 to 2,147,483,647 (Route53 API Reference, ResourceRecordSet); more than a day serves nobody here.
+_TTL_MAX = 86400
+
+
+def build_engine(params: Mapping[str, Any]) -> Engine:
+    """The engine for the options dns_providers, dns_ttl, dns_wait, dns_timeout, dns_resolvers (see argspec.py).
+
+    Sends nothing. Raises CertfleetError for options that cannot work, MissingLibrary.
+    """
+    providers = params.get("dns_providers") or []
+    if not providers:
+        raise CertfleetError("no DNS provider is given", remedy="Give at least one in dns_providers.")
+    ttl = int(params.get("dns_ttl") or 60)
+    if not 0 < ttl <= _TTL_MAX:
+        raise CertfleetError(f"the TTL {ttl} is not between 1 and {_TTL_MAX} s")
+    waiter = Waiter(
+        params.get("dns_wait") or "authoritative",
+        float(params.get("dns_timeout") or 300),
+        params.get("dns_resolvers") or [],
+    )
+    routes = [_route(entry) for entry in providers]
+    claimed: set[str] = set()
+    for route in routes:
+        twice = claimed & route.suffixes
+        if twice:
+            raise CertfleetError(f"the zone {min(twice)} is given to more than one entry of dns_providers")
+        claimed |= route.suffixes
+    return Engine(Router(routes), waiter, ttl=ttl)
+
+
+def _route(entry: Mapping[str, Any]) -> Route:
+    kind = entry.get("provider")
+    if kind != "route53":
+        raise CertfleetError(f"there is no DNS provider {kind!r}", remedy="Give one of: route53.")
+    from .route53 import Route53, connect
+
+    options = entry.get("route53") or {}
+    rate = options.get("requests_per_second")
+    return Route(
+        Route53(connect(options), requests_per_second=4.0 if rate is None else float(rate)),
+        suffixes=entry.get("zones") or (),
+        private=bool(options.get("private_zone")),
+        zone_ids={name: _zone_id(name, value) for name, value in (options.get("zone_ids") or {}).items()},
+    )
+
+
+def _zone_id(name: str, value: Any) -> str:
+    text = str(value).strip().rpartition("/")[2]
+    if not text.isalnum():
+        raise CertfleetError(
+            f"zone_ids has {value!r} for {name}, which is not a zone id", remedy="Write it as Z0123456789."
+        )
+    return text

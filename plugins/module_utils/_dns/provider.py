@@ -1,0 +1,122 @@
+# Copyright: (c) 2026, certfleet.acme contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a DNS provider must be able to do. A new provider is one file with these methods; nothing else changes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from .._errors import CertfleetError
+from .model import RecordSet, Swap, Zone
+
+
+class ProviderError(CertfleetError):
+    """A provider refused or failed for everything asked of it: credentials, permissions, network.
+
+    fatal: True when the same will happen to every further request (refused credentials, unreachable endpoint).
+    """
+
+    def __init__(self, message: str, *, remedy: str = "", fatal: bool = False) -> None:
+        super().__init__(message, remedy=remedy)
+        self.fatal = fatal
+
+
+class ProviderBusy(ProviderError):
+    """The provider asked to come back later, and still did after the library's own retries."""
+
+
+class Denied(ProviderError):
+    """Permissions refuse the request. They may depend on the names in it, so a part of the batch may be allowed."""
+
+
+@dataclass(eq=False)
+class BatchRefused(Exception):
+    """A batch was refused and nothing of it was applied. Names are as in the swaps of the batch.
+
+    conflicts: names whose set is not what the swap took it for (a lost race, or a guess), with the provider's words;
+    missing:   those of them that have no set at all;
+    refused:   names that cannot be written whatever they hold;
+    text:      the provider's words for the whole batch; the only thing known when all the others are empty;
+    retried:   the request had been sent before and the answer was lost: an earlier copy may have been applied.
+    """
+
+    text: str
+    conflicts: dict[str, str] = field(default_factory=dict)
+    missing: set[str] = field(default_factory=set)
+    refused: dict[str, str] = field(default_factory=dict)
+    retried: bool = False
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
+class ZoneList:
+    """Zones of an account; complete: all that it has are in ``zones``."""
+
+    zones: list[Zone]
+    complete: bool
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one batch may hold. elements: resource records; characters: sum of the lengths of their values."""
+
+    elements: int
+    characters: int
+
+
+class Provider(ABC):
+    """One account at one DNS provider. Used from one thread."""
+
+    #: For messages, for example "Route53".
+    title: str
+    limits: Limits
+    #: Requests sent so far, repeated ones included.
+    calls: int = 0
+
+    @abstractmethod
+    def zones(self, names: Collection[str]) -> ZoneList:
+        """At least every zone that may hold one of ``names``, and all zones when one of them has none.
+        Raises ProviderError."""
+
+    @abstractmethod
+    def read(self, zone: Zone, names: Collection[str]) -> dict[str, RecordSet | None]:
+        """The TXT sets at ``names`` as they are now, None where there is none. Sets at other names that came along
+        may be in it too. Raises ProviderError."""
+
+    @abstractmethod
+    def write(self, zone: Zone, swaps: Sequence[Swap]) -> str:
+        """Apply all ``swaps`` at once or none; return the id of the change. ``swaps`` fit in ``limits``.
+        Raises BatchRefused, ProviderBusy, Denied, ProviderError."""
+
+    @abstractmethod
+    def applied(self, zone: Zone, change: str) -> bool:
+        """True when the provider says that its name servers have the change. Raises ProviderError."""
+
+    def cost(self, swap: Swap) -> tuple[int, int]:
+        """How much of ``limits`` a swap takes: elements and characters of values."""
+        values = [*(swap.old.values if swap.old else ()), *(swap.new.values if swap.new else ())]
+        return len(values), sum(len(value) for value in values)
+
+    def batches(self, swaps: Sequence[Swap]) -> Iterator[list[Swap]]:
+        """``swaps`` in their order, in as few consecutive batches as ``limits`` allow. A swap that is over the limits
+        by itself gets a batch of its own: the provider refuses it without harm to the others."""
+        batch: list[Swap] = []
+        elements = characters = 0
+        for swap in swaps:
+            more_elements, more_characters = self.cost(swap)
+            over = elements + more_elements > self.limits.elements
+            over = over or characters + more_characters > self.limits.characters
+            if batch and over:
+                yield batch
+                batch, elements, characters = [], 0, 0
+            batch.append(swap)
+            elements += more_elements
+            characters += more_characters
+        if batch:
+            yield batch

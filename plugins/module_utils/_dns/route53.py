@@ -1,0 +1,253 @@
+# Copyright: (c) 2026, certfleet.acme contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Amazon Route53."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from .._errors import CertfleetError
+from . import _library
+from .model import RecordSet, Swap, Zone
+from .provider import Limits, Provider, ProviderError, ZoneList
+from .ratelimit import TokenBucket
+from .route53_errors import explain, refused_batch
+from .zones import longest_match
+
+#: Zones a ListHostedZones or ListHostedZonesByName call returns at most, and record sets a ListResourceRecordSets
+#: call returns at most (Route53 API Reference, MaxItems of each).
+_ZONE_PAGE = 100
+_SET_PAGE = 300
+#: Look zones up by name, instead of listing on, when the names have no more parents than this.
+_FEW_PARENTS = 3
+#: Attempts of one request within botocore; a busy account is tried again by the writer after that.
+_ATTEMPTS = 5
+_CONNECT_TIMEOUT = 5
+_READ_TIMEOUT = 30
+
+
+def connect(options: Mapping[str, Any]) -> Any:
+    """A boto3 client for Route53 from the AWS options. Raises CertfleetError."""
+    boto3 = _library.aws()
+    core = _library.aws_core()
+    keys = [options.get(name) for name in ("access_key", "secret_key", "session_token")]
+    if options.get("profile") and any(keys):
+        raise CertfleetError(
+            "both an AWS profile and AWS access keys are given",
+            remedy="Give one of them; the environment variables AWS_PROFILE and AWS_ACCESS_KEY_ID count too.",
+        )
+    if bool(keys[0]) != bool(keys[1]):
+        raise CertfleetError("access_key and secret_key belong together and one of them is missing")
+    if options.get("aws_ca_bundle"):
+        _check_readable(options["aws_ca_bundle"])
+    try:
+        session = boto3.session.Session(
+            aws_access_key_id=keys[0],
+            aws_secret_access_key=keys[1],
+            aws_session_token=keys[2],
+            profile_name=options.get("profile"),
+            region_name=options.get("region"),
+        )
+        # Route53 is global; its requests are signed for us-east-1 unless another partition is meant.
+        return session.client(
+            "route53",
+            region_name=session.region_name or "us-east-1",
+            endpoint_url=options.get("endpoint_url"),
+            verify=options.get("aws_ca_bundle"),
+            config=core.config.Config(
+                retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+                connect_timeout=_CONNECT_TIMEOUT,
+                read_timeout=_READ_TIMEOUT,
+                user_agent_extra="certfleet.acme",
+            ),
+        )
+    except core.exceptions.BotoCoreError as error:
+        raise explain(error) from error
+    except ValueError as error:
+        raise CertfleetError(f"endpoint_url {options.get('endpoint_url')!r} cannot be used: {error}") from error
+
+
+def _check_readable(path: str) -> None:
+    try:
+        with open(path, "rb"):
+            pass
+    except OSError as error:
+        raise CertfleetError(f"aws_ca_bundle {path} cannot be read: {error.strerror}") from error
+
+
+class Route53(Provider):
+    """Route53 through a boto3 client.
+
+    Limits of one ChangeResourceRecordSets request: 1,000 ResourceRecord elements and 32,000 characters of Value, each
+    counted twice for UPSERT and once for CREATE and DELETE (Route53 Developer Guide, "Quotas", maximums on
+    ChangeResourceRecordSets requests). So 711 new challenge values of 45 characters fit.
+    """
+
+    title = "Route53"
+    limits = Limits(elements=1000, characters=32000)
+
+    def __init__(self, client: Any, *, requests_per_second: float = 4.0) -> None:
+        self._client = client
+        self._bucket = TokenBucket(requests_per_second)
+        self.calls = 0
+        client.meta.events.register("before-send.route-53", self._before_send)
+
+    def _before_send(self, **_ignored: Any) -> None:
+        """Each request passes here, botocore's own repetitions included."""
+        self._bucket.take()
+        self.calls += 1
+
+    def _call(self, operation: str, **arguments: Any) -> dict[str, Any]:
+        core = _library.aws_core()
+        try:
+            answer: dict[str, Any] = getattr(self._client, operation)(**arguments)
+        except (core.exceptions.BotoCoreError, core.exceptions.ClientError) as error:
+            refusal = refused_batch(error)
+            if refusal is not None:
+                raise refusal from error
+            raise explain(error, self._client.meta.endpoint_url, arguments.get("HostedZoneId", "")) from error
+        return answer
+
+    # --- zones
+
+    def zones(self, names: Collection[str]) -> ZoneList:
+        """One call for an account of up to 100 zones. With more of them, a call for each parent of few names, or the
+        rest of the list for many. Needs route53:ListHostedZones or route53:ListHostedZonesByName."""
+        try:
+            page = self._call("list_hosted_zones", MaxItems=str(_ZONE_PAGE))
+        except ProviderError as error:
+            if error.fatal:
+                raise
+            return self._zones_by_name_only(names, error)
+        zones = _zones(page)
+        if page.get("IsTruncated"):
+            by_name = self._by_name(names)
+            if by_name is not None and _all_match(names, [*zones, *by_name]):
+                return ZoneList([*zones, *by_name], complete=False)
+        while page.get("IsTruncated"):
+            page = self._call("list_hosted_zones", MaxItems=str(_ZONE_PAGE), Marker=page["NextMarker"])
+            zones += _zones(page)
+        return ZoneList(zones, complete=True)
+
+    def _zones_by_name_only(self, names: Collection[str], denied: ProviderError) -> ZoneList:
+        try:
+            found = self._by_name(names)
+        except ProviderError:
+            found = None
+        if found is None:
+            raise denied
+        return ZoneList(found, complete=False)
+
+    def _by_name(self, names: Collection[str]) -> list[Zone] | None:
+        """Zones at and below the last two labels of the names; None when that would take many calls.
+
+        ListHostedZonesByName sorts by the labels in reverse, so a zone and those below it follow each other.
+        """
+        parents = {".".join(name.split(".")[-2:]) for name in names}
+        if len(parents) > _FEW_PARENTS:
+            return None
+        found: list[Zone] = []
+        for parent in sorted(parents):
+            start: dict[str, str] = {"DNSName": parent}
+            while start:
+                page = self._call("list_hosted_zones_by_name", MaxItems=str(_ZONE_PAGE), **start)
+                zones = _zones(page)
+                found += zones
+                inside = bool(zones) and longest_match(zones[-1].name, {parent: None}) is not None
+                start = {}
+                if page.get("IsTruncated") and inside:
+                    start = {"DNSName": page["NextDNSName"], "HostedZoneId": page["NextHostedZoneId"]}
+        return found
+
+    # --- record sets
+
+    def read(self, zone: Zone, names: Collection[str]) -> dict[str, RecordSet | None]:
+        """One call a name, or the whole zone when that takes fewer calls. Needs route53:ListResourceRecordSets."""
+        found: dict[str, RecordSet | None] = {}
+        if zone.size is not None and -(-zone.size // _SET_PAGE) <= len(names):
+            page = self._sets(zone, found)
+            while page.get("IsTruncated"):
+                page = self._sets(zone, found, page["NextRecordName"], page["NextRecordType"])
+            return {**dict.fromkeys(names), **found}
+        for name in names:
+            if name not in found:
+                # The names that follow come along; often some of those asked for are among them.
+                self._sets(zone, found, name, "TXT", size=_SET_PAGE if len(names) > 1 else 1)
+                found.setdefault(name, None)
+        return found
+
+    def _sets(
+        self, zone: Zone, found: dict[str, RecordSet | None], name: str = "", kind: str = "", size: int = _SET_PAGE
+    ) -> dict[str, Any]:
+        start = {"StartRecordName": name, "StartRecordType": kind} if name else {}
+        page = self._call("list_resource_record_sets", HostedZoneId=zone.id, MaxItems=str(size), **start)
+        for entry in page["ResourceRecordSets"]:
+            if entry["Type"] == "TXT":
+                record_set = _record_set(entry)
+                found[record_set.name] = record_set
+        return page
+
+    def write(self, zone: Zone, swaps: Sequence[Swap]) -> str:
+        """One ChangeResourceRecordSets request; Route53 applies it as a whole or not at all."""
+        changes = []
+        for swap in swaps:
+            if swap.old:
+                changes.append({"Action": "DELETE", "ResourceRecordSet": _entry(swap.old)})
+            if swap.new:
+                changes.append({"Action": "CREATE", "ResourceRecordSet": _entry(swap.new)})
+        answer = self._call(
+            "change_resource_record_sets",
+            HostedZoneId=zone.id,
+            ChangeBatch={"Comment": "certfleet.acme", "Changes": changes},
+        )
+        return str(answer["ChangeInfo"]["Id"])
+
+    def applied(self, zone: Zone, change: str) -> bool:
+        """GetChange says INSYNC: all Route53 name servers have the change. Needs route53:GetChange."""
+        return bool(self._call("get_change", Id=change)["ChangeInfo"]["Status"] == "INSYNC")
+
+
+def _all_match(names: Iterable[str], zones: Iterable[Zone]) -> bool:
+    known = {zone.name: zone for zone in zones}
+    return all(longest_match(name, known) for name in names)
+
+
+def _zones(page: Mapping[str, Any]) -> list[Zone]:
+    return [
+        Zone(
+            id=zone["Id"].rpartition("/")[2],
+            name=_plain(zone["Name"]),
+            private=bool(zone.get("Config", {}).get("PrivateZone")),
+            size=zone.get("ResourceRecordSetCount"),
+        )
+        for zone in page["HostedZones"]
+    ]
+
+
+def _record_set(entry: Mapping[str, Any]) -> RecordSet:
+    policy = ""
+    if entry.get("SetIdentifier"):
+        policy = f"record sets with a routing policy (SetIdentifier {entry['SetIdentifier']})"
+    elif entry.get("AliasTarget"):
+        policy = "an alias"
+    values = tuple(str(record["Value"]) for record in entry.get("ResourceRecords", ()))
+    return RecordSet(_plain(entry["Name"]), int(entry.get("TTL", 0)), values, policy)
+
+
+def _entry(record_set: RecordSet) -> dict[str, Any]:
+    return {
+        "Name": f"{record_set.name}.",
+        "Type": "TXT",
+        "TTL": record_set.ttl,
+        "ResourceRecords": [{"Value": value} for value in record_set.values],
+    }
+
+
+def _plain(name: str) -> str:
+    """A name as Route53 writes it, in ours: lower case, no trailing dot, octal escapes resolved (``\\052``: ``*``)."""
+    plain = re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), name)
+    return plain.lower().rstrip(".")
