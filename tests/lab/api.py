@@ -1,0 +1,432 @@
+# Copyright: (c) 2026, certfleet.acme contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lab for tests and benchmarks: start one, ask its servers what they saw and hold, end it."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import os
+import socket
+import ssl
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from urllib.parse import urlsplit
+
+from cryptography import x509
+
+from . import inventory, ports, processes, tls
+from .errors import LabError
+from .requestlog import Request, count, read_pebble, read_records
+from .route53 import Access, Route53, Route53Error, unquoted
+from .servers import acme2certifier, dns, emulators, nginx, pebble
+from .state import State, read_json, write_json
+
+AUTHORITIES = (acme2certifier.NAME, pebble.NAME)
+ZONES = ("example.com", "example.net", "refused.test")
+REFUSED = ("refused.test",)
+REFUSED_AT_FINALIZE = ("refused.example.com",)
+
+
+@dataclass(frozen=True)
+class Served:
+    """The certificate that an endpoint showed: serial and SHA-256 fingerprint in lower-case hex."""
+
+    serial: str
+    fingerprint: str
+    certificate: x509.Certificate
+
+
+class Lab:
+    """A running lab. A context manager: leaving it ends every process and deletes the folder."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self.info: dict[str, Any] = read_json(state.lab_json)
+
+    # Starting and ending
+
+    @classmethod
+    def up(
+        cls,
+        *,
+        ca: str = acme2certifier.NAME,
+        dns_provider: str = "ministack",
+        hosts: int = 3,
+        state: Path | None = None,
+        python: str = sys.executable,
+        zones: Sequence[str] = ZONES,
+        refused: Sequence[str] = REFUSED,
+        refused_at_finalize: Sequence[str] = REFUSED_AT_FINALIZE,
+        dns_lag: float = 0.0,
+        pebble_environment: dict[str, str] | None = None,
+    ) -> Lab:
+        """Start a lab and return when all its servers answer.
+
+        :param ca: ``acme2certifier`` or ``pebble``.
+        :param dns_provider: the Route53 emulator, ``ministack`` or ``moto``.
+        :param hosts: how many nginx hosts, named web1, web2, ...
+        :param state: its folder; by default a new temporary one.
+        :param python: the interpreter that the inventory gives to the hosts.
+        :param zones: the public zones to create; acme2certifier takes names in these only.
+        :param refused: domains that the CA refuses at newOrder with all below them (rejectedIdentifier).
+        :param refused_at_finalize: names that acme2certifier refuses at finalize (badCSR); Pebble has no such list.
+        :param dns_lag: seconds that a new value stays unseen on the name server.
+        :param pebble_environment: Pebble's switches, e.g. ``{"PEBBLE_WFE_NONCEREJECT": "20"}``.
+        :raises LabError: when something does not start; everything started is ended before.
+        """
+        if ca not in AUTHORITIES:
+            raise LabError(f"no such CA: {ca}; there are {', '.join(AUTHORITIES)}")
+        if hosts < 0:
+            raise LabError("the number of hosts cannot be negative")
+        folder = State.create(state)
+        try:
+            policy = _Policy(list(zones), list(refused), list(refused_at_finalize), pebble_environment or {})
+            _Starter(folder, ca, dns_provider, policy).run(hosts, python)
+            dns.set_lag(folder, dns_lag)
+            return cls(folder)
+        except BaseException:
+            end(folder)
+            raise
+
+    @classmethod
+    def attach(cls, state: Path | None = None) -> Lab:
+        """A lab that is up already.
+
+        :raises LabError: when there is none.
+        """
+        return cls(State.find(state))
+
+    def down(self) -> None:
+        """End every process and delete the folder."""
+        end(self.state)
+
+    def __enter__(self) -> Lab:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.down()
+
+    # What it is made of
+
+    @property
+    def ca(self) -> str:
+        """The CA's name."""
+        return str(next(iter(self.info["acme"])))
+
+    @property
+    def acme(self) -> dict[str, Any]:
+        """The CA: directory, ca_path, issuer_path, log and more, as in lab.json."""
+        return dict(self.info["acme"][self.ca])
+
+    @property
+    def provider(self) -> str:
+        """The Route53 emulator's name."""
+        return str(next(iter(self.info["route53"])))
+
+    @property
+    def route53(self) -> dict[str, Any]:
+        """The emulator: endpoint_url, access_key, secret_key, region, zones, log."""
+        return dict(self.info["route53"][self.provider])
+
+    @property
+    def dns(self) -> str:
+        """Address and port of the name server."""
+        return str(self.info["dns"][self.provider])
+
+    @property
+    def hosts(self) -> dict[str, dict[str, Any]]:
+        """The nginx hosts by name."""
+        return dict(self.info["hosts"])
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables for a command that works with this lab."""
+        return {
+            "CERTFLEET_LAB_STATE": str(self.state.root),
+            "CERTFLEET_LAB_DIRECTORY": str(self.acme["directory"]),
+            "CERTFLEET_LAB_CA_PATH": str(self.acme["ca_path"]),
+            "ANSIBLE_INVENTORY": str(self.state.inventory),
+        }
+
+    def status(self) -> dict[str, bool]:
+        """Whether each process that was started still runs."""
+        return {name: processes.alive(self.state, name) for name in processes.names(self.state)}
+
+    # What the servers were asked
+
+    def _server(self, name: str) -> str:
+        return {"acme": self.ca, "route53": self.provider}.get(name, name)
+
+    def requests(self, server: str) -> list[Request]:
+        """The requests a server got since ``up`` or the last reset, in the order of their answers.
+
+        :param server: ``acme``, ``route53`` or ``dns``, or a server's own name.
+        :raises LabError: when there is no such server in this lab.
+        """
+        server = self._server(server)
+        if server not in (self.ca, self.provider, "dns"):
+            raise LabError(f"no server {server} in this lab")
+        if server == pebble.NAME:
+            offset = int(read_json(self.state.settings("pebble-offset"))["offset"])
+            return read_pebble(self.state.log(server), offset)
+        return read_records(self.state.requests(server))
+
+    def counts(self, server: str) -> Counter[str]:
+        """How many requests of each kind a server got."""
+        return count(self.requests(server))
+
+    def reset_log(self) -> None:
+        """Forget all requests so far, of every server."""
+        _reset_log(self.state)
+
+    # What the servers hold
+
+    def txt_values(self, name: str) -> list[str]:
+        """The TXT values at a name as the emulator holds them now, unquoted; none when there are none.
+
+        :raises Route53Error: when the emulator refuses.
+        """
+        name = name.rstrip(".").lower()
+        client = Route53(_access(self.route53))
+        found: list[str] = []
+        for zone in client.zones():
+            if f".{name}".endswith(f".{zone.name}"):
+                for record in client.records(zone.zone_id, name, 20):
+                    if record.name == name and record.type == "TXT":
+                        found.extend(unquoted(value) for value in record.values)
+        return found
+
+    def all_txt(self) -> dict[str, list[str]]:
+        """Every TXT set of the emulator by name: what a run left behind."""
+        client = Route53(_access(self.route53))
+        found: dict[str, list[str]] = {}
+        for zone in client.zones():
+            for record in client.all_records(zone.zone_id):
+                if record.type == "TXT":
+                    found.setdefault(record.name, []).extend(record.values)
+        return found
+
+    def set_dns_lag(self, seconds: float) -> None:
+        """From now on, hide a new value for so long after the name server was first asked for it."""
+        dns.set_lag(self.state, seconds)
+
+    def served(self, host: str, server_name: str, timeout: float = 5.0) -> Served:
+        """The certificate that a host shows for a name (SNI); it is not verified.
+
+        :raises OSError: when nobody listens or the handshake fails.
+        """
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        address = (ports.LOOPBACK, int(self.hosts[host]["tls_port"]))
+        with (
+            socket.create_connection(address, timeout=timeout) as plain,
+            context.wrap_socket(plain, server_hostname=server_name) as secured,
+        ):
+            der = secured.getpeercert(binary_form=True)
+        if der is None:
+            raise LabError(f"{host} showed no certificate")
+        certificate = x509.load_der_x509_certificate(der)
+        return Served(f"{certificate.serial_number:x}", hashlib.sha256(der).hexdigest(), certificate)
+
+    def service(self, host: str, action: str) -> int:
+        """Run a host's service command (start, stop, reload, restart, reload-or-restart, status)."""
+        return nginx.service(self.state, host, action)
+
+    def is_revoked(self, serial: str) -> bool:
+        """Whether the CA has revoked the certificate with this serial (hex).
+
+        :raises LabError: when Pebble does not know the serial.
+        """
+        number = int(serial.replace(":", ""), 16)
+        if self.ca == pebble.NAME:
+            # Pebble keeps serials as hex with an even number of digits.
+            text = f"{number:x}"
+            status, body = self._management("GET", "/cert-status-by-serial/" + text.zfill(len(text) + len(text) % 2))
+            if status != 200:
+                raise LabError(f"Pebble knows no certificate {serial}")
+            return bool(json.loads(body)["Status"] == "Revoked")
+        path = acme2certifier.crl_path(self.state)
+        if not path.is_file():
+            return False
+        revoked = x509.load_pem_x509_crl(path.read_bytes()).get_revoked_certificate_by_serial_number(number)
+        return revoked is not None
+
+    def _management(self, method: str, path: str, body: str | None = None) -> tuple[int, bytes]:
+        return _https(self.acme["management"], self.acme["ca_path"], method, path, body)
+
+    def stop_server(self, server: str) -> None:
+        """End one server for good, e.g. to try a CA that is down."""
+        processes.stop(self.state, [self._server(server)])
+
+
+def _access(info: dict[str, Any]) -> Access:
+    return Access(info["endpoint_url"], info["access_key"], info["secret_key"], info["region"])
+
+
+def _https(base: str, ca_path: str, method: str, path: str, body: str | None = None) -> tuple[int, bytes]:
+    """One HTTPS request that trusts the lab's CA only."""
+    context = ssl.create_default_context(cafile=ca_path)
+    connection = http.client.HTTPSConnection(urlsplit(base).netloc, timeout=5, context=context)
+    try:
+        connection.request(method, path, body=body, headers={"User-Agent": "certfleet-lab"})
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+def _reset_log(state: State) -> None:
+    for path in (state.root / "requests").glob("*.jsonl"):
+        os.truncate(path, 0)
+    log = state.log(pebble.NAME)
+    write_json(state.settings("pebble-offset"), {"offset": log.stat().st_size if log.exists() else 0})
+
+
+def end(state: State) -> None:
+    """End what runs, hosts first, then delete the folder and give the ports back."""
+    names = processes.names(state)
+    processes.stop(state, sorted(names, key=lambda name: not name.startswith("nginx-")))
+    state.remove()
+    ports.release(state.root)
+
+
+@dataclass(frozen=True)
+class _Policy:
+    """What the CA takes and refuses, and Pebble's switches."""
+
+    zones: list[str]
+    refused: list[str]
+    refused_at_finalize: list[str]
+    switches: dict[str, str]
+
+
+class _Starter:
+    """Starts the servers of one lab: all processes at once, then each is awaited."""
+
+    def __init__(self, state: State, ca: str, provider: str, policy: _Policy) -> None:
+        self.state = state
+        self.ca = ca
+        self.provider = provider
+        self.policy = policy
+
+    def run(self, host_count: int, python: str) -> None:
+        """Start everything and write lab.json and the inventory."""
+        state = self.state
+        numbers = iter(ports.reserve(6 + host_count, state.root))
+        access = emulators.launch(state, self.provider, next(numbers))
+        dns_address = f"{ports.LOOPBACK}:{next(numbers)}"
+        dns.launch(state, access, int(dns_address.rpartition(":")[2]))
+        acme = self._launch_ca(dns_address, [next(numbers) for _ in range(4)])
+        hosts = [self._host(number, next(numbers)) for number in range(1, host_count + 1)]
+        described = {host.name: nginx.prepare(state, host) for host in hosts}
+        with ThreadPoolExecutor() as pool:
+            zones = pool.submit(self._zones, access)
+            authority = pool.submit(self._await_ca, acme)
+            zone_ids = zones.result()
+            authority.result()
+        lab = {
+            "state": str(state.root),
+            "acme": {self.ca: acme},
+            "route53": {self.provider: {**vars(access), "zones": zone_ids, "log": str(state.log(self.provider))}},
+            "dns": {self.provider: dns_address},
+            "hosts": described,
+            "inventory": str(state.inventory),
+            "python": python,
+        }
+        write_json(state.lab_json, lab)
+        inventory.write(state, lab, python)
+        _reset_log(state)
+
+    def _launch_ca(self, dns_address: str, numbers: list[int]) -> dict[str, Any]:
+        state = self.state
+        folder = state.root / "tls"
+        authority = tls.make_authority("certfleet lab: listeners")
+        authority.write(folder / "ca.pem", folder / "ca.key")
+        listener = (folder / "listener.pem", folder / "listener.key")
+        tls.make_listener(authority).write(*listener)
+        acme: dict[str, Any] = {
+            "ca_path": str(folder / "ca.pem"),
+            "issuer_path": str(folder / "issuer.pem"),
+            "log": str(state.log(self.ca)),
+        }
+        if self.ca == pebble.NAME:
+            acme["management"] = f"https://{ports.LOOPBACK}:{numbers[1]}"
+            acme["directory"] = pebble.launch(
+                state,
+                port=numbers[0],
+                management_port=numbers[1],
+                dns=dns_address,
+                listener=listener,
+                unused_ports=(numbers[2], numbers[3]),
+                refused=self.policy.refused,
+                environment=self.policy.switches,
+            )
+            return acme
+        issuer = tls.make_authority("certfleet lab: acme2certifier")
+        acme["directory"] = acme2certifier.launch(
+            state,
+            port=numbers[0],
+            dns=dns_address,
+            listener=listener,
+            issuer=issuer,
+            allowed=[zone for zone in self.policy.zones if zone not in self.policy.refused],
+            refused_at_finalize=self.policy.refused_at_finalize,
+        )
+        acme["crl"] = str(acme2certifier.crl_path(state))
+        (folder / "issuer.pem").write_bytes((state.root / acme2certifier.NAME / "ca.pem").read_bytes())
+        return acme
+
+    def _await_ca(self, acme: dict[str, Any]) -> None:
+        url = urlsplit(acme["directory"])
+
+        def ready() -> bool:
+            return _https(acme["directory"], acme["ca_path"], "GET", url.path)[0] == 200
+
+        processes.wait_ready(self.state, self.ca, ready)
+        if self.ca == pebble.NAME:
+            status, root = _https(acme["management"], acme["ca_path"], "GET", "/roots/0")
+            if status != 200:
+                raise LabError(f"Pebble does not show its root certificate (HTTP {status})")
+            Path(acme["issuer_path"]).write_bytes(root)
+
+    def _zones(self, access: Access) -> dict[str, str]:
+        client = Route53(access)
+
+        def ready() -> bool:
+            try:
+                client.zones()
+            except Route53Error as error:
+                raise LabError(f"{self.provider} refuses the lab's own request: {error}") from error
+            return True
+
+        processes.wait_ready(self.state, self.provider, ready)
+        found = {zone: client.create_zone(zone) for zone in self.policy.zones}
+        port = int(read_json(self.state.settings(dns.NAME))["port"])
+        processes.wait_ready(self.state, dns.NAME, lambda: _tcp_open(port))
+        return found
+
+    def _host(self, number: int, port: int) -> nginx.Host:
+        name = f"web{number}"
+        certificates = {"web": [f"{name}.example.com"]}
+        if number == 1:
+            certificates = {"apex": ["example.com", "*.example.com"], **certificates}
+        root = self.state.root / "hosts" / name
+        root.mkdir(mode=0o700)
+        return nginx.Host(name, root, port, certificates)
+
+
+def _tcp_open(port: int) -> bool:
+    with socket.create_connection((ports.LOOPBACK, port), timeout=1):
+        return True

@@ -1,0 +1,81 @@
+# Copyright: (c) 2026, certfleet.acme contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Ansible inventory of a lab: its hosts as local connections, its servers as the collection's variables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml  # type: ignore[import-untyped,unused-ignore]
+
+from .ports import LOOPBACK
+from .state import State, write_text
+
+KEY_TYPE = "ecdsa-p256"
+
+
+def _endpoint_name(identifier: str) -> str:
+    """A name to ask an endpoint for: a wildcard is asked by one name it covers."""
+    return "www" + identifier[1:] if identifier.startswith("*.") else identifier
+
+
+def declared(host: dict[str, Any]) -> list[dict[str, Any]]:
+    """The certificates that a host of lab.json declares, in the collection's data model."""
+    return [
+        {
+            "name": name,
+            "identifiers": identifiers,
+            "key_type": KEY_TYPE,
+            "deploy": {
+                "check": host["check"],
+                "reload": host["reload"],
+                "endpoints": [
+                    {"host": LOOPBACK, "port": host["tls_port"], "server_name": _endpoint_name(identifier)}
+                    for identifier in identifiers
+                ],
+                "timeout": 30,
+            },
+        }
+        for name, identifiers in host["certificates"].items()
+    ]
+
+
+def variables(state: State, lab: dict[str, Any]) -> dict[str, Any]:
+    """What all hosts share."""
+    acme = next(iter(lab["acme"].values()))
+    provider = next(iter(lab["route53"].values()))
+    return {
+        "certfleet_acme_directory": acme["directory"],
+        "certfleet_ca_path": acme["ca_path"],
+        "certfleet_account_key_src": str(state.root / "controller" / "account.key"),
+        "certfleet_generate_account_key": True,
+        "certfleet_terms_agreed": True,
+        "certfleet_contact": ["mailto:operations@example.com"],
+        "certfleet_dns_providers": [
+            {
+                "provider": "route53",
+                "zones": [],
+                "route53": {key: provider[key] for key in ("endpoint_url", "access_key", "secret_key", "region")},
+            }
+        ],
+        "certfleet_dns_resolvers": list(lab["dns"].values()),
+    }
+
+
+def write(state: State, lab: dict[str, Any], python: str) -> None:
+    """Write the inventory.
+
+    :param python: the interpreter for the hosts' modules.
+    """
+    hosts = {
+        name: {
+            "ansible_connection": "local",
+            "ansible_python_interpreter": python,
+            "certfleet_store_path": host["store_path"],
+            "certfleet_certificates": declared(host),
+        }
+        for name, host in lab["hosts"].items()
+    }
+    content = {"all": {"vars": variables(state, lab), "children": {"web": {"hosts": hosts}}}}
+    write_text(state.inventory, yaml.safe_dump(content, sort_keys=False, default_flow_style=False, width=120))

@@ -1,0 +1,194 @@
+# Copyright: (c) 2026, certfleet.acme contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What each server was asked: every request as one JSON object a line, with a kind people can count by.
+
+acme2certifier and the emulators are wrapped by a middleware in their own process, the name server writes its
+queries itself, and Pebble's own log is read (it names method and resource, but no status).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from typing import Any, TypedDict
+
+READER_HEADER = "X-Certfleet-Lab"
+"""Requests with this header are the lab's own reads of an emulator: they are served and not recorded."""
+
+Classify = Callable[[str, str], str]
+
+
+class Request(TypedDict):
+    """One request: kind is the resource or API call, status the HTTP status, the DNS code or None if unknown."""
+
+    kind: str
+    method: str
+    path: str
+    status: int | str | None
+
+
+ACME2CERTIFIER_PATHS = [
+    (r"^/directory$", "directory"),
+    (r"^/acme/newnonce$", "newNonce"),
+    (r"^/acme/newaccount$", "newAccount"),
+    (r"^/acme/acct/[^/]+/orders$", "orders"),
+    (r"^/acme/acct(/|$)", "account"),
+    (r"^/acme/key-change$", "keyChange"),
+    (r"^/acme/neworders$", "newOrder"),
+    (r"^/acme/order/[^/]+/finalize$", "finalize"),
+    (r"^/acme/order(/|$)", "order"),
+    (r"^/acme/authz(/|$)", "authz"),
+    (r"^/acme/chall(/|$)", "challenge"),
+    (r"^/acme/cert(/|$)", "certificate"),
+    (r"^/acme/revokecert$", "revokeCert"),
+    (r"^/acme/renewal-info(/|$)", "renewalInfo"),
+]
+PEBBLE_PATHS = [
+    (r"^/dir$", "directory"),
+    (r"^/nonce-plz$", "newNonce"),
+    (r"^/sign-me-up$", "newAccount"),
+    (r"^/my-account/", "account"),
+    (r"^/list-orderz/", "orders"),
+    (r"^/rollover-account-key$", "keyChange"),
+    (r"^/order-plz$", "newOrder"),
+    (r"^/finalize-order/", "finalize"),
+    (r"^/my-order/", "order"),
+    (r"^/authZ/", "authz"),
+    (r"^/chalZ/", "challenge"),
+    (r"^/certZ/", "certificate"),
+    (r"^/revoke-cert$", "revokeCert"),
+    (r"/renewalInfo/", "renewalInfo"),
+]
+ROUTE53_CALLS = [
+    (r"^GET /hostedzone$", "ListHostedZones"),
+    (r"^POST /hostedzone$", "CreateHostedZone"),
+    (r"^GET /hostedzonesbyname$", "ListHostedZonesByName"),
+    (r"^GET /hostedzonesbyvpc$", "ListHostedZonesByVPC"),
+    (r"^GET /hostedzonecount$", "GetHostedZoneCount"),
+    (r"^GET /hostedzone/[^/]+$", "GetHostedZone"),
+    (r"^POST /hostedzone/[^/]+$", "UpdateHostedZoneComment"),
+    (r"^DELETE /hostedzone/[^/]+$", "DeleteHostedZone"),
+    (r"^GET /hostedzone/[^/]+/rrset$", "ListResourceRecordSets"),
+    (r"^POST /hostedzone/[^/]+/rrset$", "ChangeResourceRecordSets"),
+    (r"^GET /change/[^/]+$", "GetChange"),
+]
+
+
+def _first(patterns: Iterable[tuple[str, str]], text: str) -> str | None:
+    return next((kind for pattern, kind in patterns if re.search(pattern, text)), None)
+
+
+def acme2certifier_kind(method: str, path: str) -> str:
+    """The ACME resource (names of RFC 8555 section 7.1) behind a path of acme2certifier."""
+    return _first(ACME2CERTIFIER_PATHS, path) or f"{method} {path}"
+
+
+def pebble_kind(method: str, path: str) -> str:
+    """The ACME resource (names of RFC 8555 section 7.1) behind a path of Pebble."""
+    return _first(PEBBLE_PATHS, path) or f"{method} {path}"
+
+
+def route53_kind(method: str, path: str) -> str:
+    """The Route53 API call behind a path; other calls are named by method and path."""
+    short = re.sub(r"^/2013-04-01", "", path).rstrip("/")
+    return _first(ROUTE53_CALLS, f"{method} {short}") or f"{method} {path}"
+
+
+class RequestLog:
+    """Appends to the record of one server; each line is one write, so processes and threads can share it."""
+
+    def __init__(self, path: Path, classify: Classify) -> None:
+        self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._classify = classify
+
+    def add(self, method: str, path: str, status: int | str | None, kind: str | None = None) -> None:
+        """Record one request."""
+        entry = {
+            "time": round(time.time(), 3),
+            "kind": kind or self._classify(method, path),
+            "method": method,
+            "path": path,
+            "status": status,
+        }
+        os.write(self._handle, (json.dumps(entry) + "\n").encode())
+
+
+def wsgi_middleware(app: Callable[..., Any], log: RequestLog) -> Callable[..., Any]:
+    """Record what a WSGI application (PEP 3333) answers."""
+
+    def wrapped(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        if "HTTP_" + READER_HEADER.upper().replace("-", "_") in environ:
+            return app(environ, start_response)
+
+        def recording(status: str, headers: Any, *rest: Any) -> Any:
+            log.add(environ["REQUEST_METHOD"], environ.get("PATH_INFO", ""), int(status.split()[0]))
+            return start_response(status, headers, *rest)
+
+        return app(environ, recording)
+
+    return wrapped
+
+
+def asgi_middleware(
+    app: Callable[..., Awaitable[None]], log: RequestLog
+) -> Callable[[dict[str, Any], Any, Any], Awaitable[None]]:
+    """Record what an ASGI application answers."""
+    mark = READER_HEADER.lower().encode()
+
+    async def wrapped(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        if scope["type"] != "http" or any(name.lower() == mark for name, _value in scope["headers"]):
+            await app(scope, receive, send)
+            return
+
+        async def recording(message: dict[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                log.add(scope["method"], scope["path"], message["status"])
+            await send(message)
+
+        await app(scope, receive, recording)
+
+    return wrapped
+
+
+def read_records(path: Path) -> list[Request]:
+    """The requests recorded in a file by :class:`RequestLog`; none when there is no file."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return []
+    return [
+        Request(kind=entry["kind"], method=entry["method"], path=entry["path"], status=entry["status"])
+        for entry in map(json.loads, lines)
+    ]
+
+
+_PEBBLE_LINE = re.compile(r"^Pebble \S+ \S+ (?P<method>[A-Z]+) (?P<path>/\S*) -> calling handler\(\)$")
+
+
+def read_pebble(log: Path, offset: int) -> list[Request]:
+    """The requests in Pebble's own log, from an offset (bytes) on.
+
+    Its paths end at the resource (``/my-order/``), and a request it refuses before the handler (a wrong
+    method, no User-Agent) is not in it.
+    """
+    with open(log, "rb") as stream:
+        stream.seek(offset)
+        text = stream.read().decode("utf-8", errors="replace")
+    found = []
+    for line in text.splitlines():
+        match = _PEBBLE_LINE.match(line)
+        if match:
+            method, path = match["method"], match["path"]
+            found.append(Request(kind=pebble_kind(method, path), method=method, path=path, status=None))
+    return found
+
+
+def count(requests: Iterable[Request]) -> Counter[str]:
+    """How many requests of each kind."""
+    return Counter(request["kind"] for request in requests)
