@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.runner import interpreters, pebble, sanity, tree, venvs
@@ -23,6 +24,8 @@ CONTROLLERS = (("2.16", "3.11", True), ("2.21", "3.13", False))
 HOSTS = (("3.9", "36.0.2"), ("3.10", "3.4.8"))
 MATRIX = CACHE / "matrix.json"
 
+_COUNTED = ("passed", "failed", "error", "skipped")
+
 
 class Checks:
     """Runs checks with one set of tools. Each returns False when it failed; the console keeps count."""
@@ -35,7 +38,7 @@ class Checks:
 
     @property
     def tools(self) -> Venv:
-        """The environment with ansible-core, the linters, the test runner and the lab. Raises StepFailed when it cannot be made."""
+        """The environment with ansible-core, linters, test runner and lab. Raises StepFailed when it cannot be made."""
         if self._tools is None:
             interpreter, version = interpreters.best()
             core = interpreters.newest_core(version)
@@ -61,15 +64,18 @@ class Checks:
         """ruff, mypy, ansible-lint, the changelog's fragments and the documentation."""
         tools = self.tools
         env = environment(collections=LINKED, path=[tools.path / "bin"])
-        python = [ROOT / name for name in ("plugins", "tests")]
         ruff = tools.bin("ruff")
-        cache = ["--cache-dir", CACHE / "ruff"]
-        self._call("ruff check", [ruff, "check", *cache, *python], env)
-        self._call("ruff format --check", [ruff, "format", "--check", *cache, *python], env)
+        files = ["--cache-dir", str(CACHE / "ruff"), "plugins", "tests"]
+        self._call("ruff check", [ruff, "check", *files], env)
+        self._call("ruff format --check", [ruff, "format", "--check", *files], env)
         # As sources, not as installed packages, which PYTHONPATH would make of them.
-        typed = {**env, "PYTHONPATH": "", "MYPYPATH": f"{LINKED}{os.pathsep}{ROOT}"}
+        typed = {
+            **env,
+            "PYTHONPATH": "",
+            "MYPYPATH": os.pathsep.join(map(str, (LINKED, ROOT, ROOT / "tests" / "stubs"))),
+        }
         packages = ["-p", "ansible_collections.certfleet.acme.plugins", "-p", "tests"]
-        self._call("mypy", [tools.bin("mypy"), "--cache-dir", CACHE / "mypy", *packages], typed)
+        self._call("mypy", [tools.bin("mypy"), "--cache-dir", str(CACHE / "mypy"), *packages], typed)
         self._call("antsibull-changelog lint", [tools.bin("antsibull-changelog"), "lint"], env)
         self._copy()
         copied = environment(collections=TREE, path=[tools.path / "bin"])
@@ -80,8 +86,8 @@ class Checks:
             copied,
             here,
         )
-        lint = [tools.bin("ansible-lint"), "--profile", "production", "--offline", "--strict", "--nocolor"]
-        self._call("ansible-lint --profile production", lint, copied, here)
+        options = ["--profile", "production", "--offline", "--strict", "--nocolor"]
+        self._call("ansible-lint --profile production", [tools.bin("ansible-lint"), *options], copied, here)
 
     def sanity(self) -> None:
         """ansible-test sanity on the copy."""
@@ -168,7 +174,7 @@ class Checks:
             return
         self.console.step("Pebble", pebble.provide)
 
-    def _call(self, title: str, argv: list[str | Path], env: dict[str, str], cwd: Path = ROOT) -> None:
+    def _call(self, title: str, argv: Sequence[str | Path], env: dict[str, str], cwd: Path = ROOT) -> None:
         self.console.step(title, lambda log: call(log, argv, env=env, cwd=cwd, timeout=600) and None)
 
     def _pytest(self, title: str, paths: list[str], extra: dict[str, str]) -> None:
@@ -177,7 +183,7 @@ class Checks:
         env.update(extra)
         if UNDER_CI:
             env["CI"] = "true"
-        words = [tools.bin("python"), "-m", "pytest", "-n", "2", "--color=no", *paths]
+        words = [str(tools.bin("python")), "-m", "pytest", "-n", "2", "--color=no", *paths]
         closing: list[str] = []
 
         def work(log: Path) -> None:
@@ -190,9 +196,7 @@ class Checks:
                         r"^(?:(?:SKIPPED|XFAIL|XPASS) .*|=+ .*\d+ (?:passed|failed|error).* =+)$", output, re.MULTILINE
                     )
                 )
-                for count, word in re.findall(
-                    r"(\d+) (passed|failed|error|skipped|xfailed)", closing[-1] if closing else ""
-                ):
+                for count, word in re.findall(rf"(\d+) ({'|'.join(_COUNTED)})", closing[-1] if closing else ""):
                     self._tests[word] = self._tests.get(word, 0) + int(count)
 
         self.console.step(title, work)
@@ -203,10 +207,8 @@ class Checks:
         """Print the summary and, last, all tests counted together; returns the exit code."""
         code = self.console.close()
         if self._tests:
-            failed = self._tests.get("failed", 0) + self._tests.get("error", 0)
-            self.console.say(
-                f"tests: {self._tests.get('passed', 0)} passed, {failed} failed, {self._tests.get('skipped', 0)} skipped"
-            )
+            passed, failed, errors, skipped = (self._tests.get(word, 0) for word in _COUNTED)
+            self.console.say(f"tests: {passed} passed, {failed + errors} failed, {skipped} skipped")
         return code
 
 

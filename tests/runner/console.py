@@ -80,9 +80,8 @@ class Console:
         for entry in self.failed:
             self.say(f"FAILED: {entry}")
         took = int(time.monotonic() - self.started)
-        self.say(
-            f"{self.passed} steps ok, {len(self.failed)} failed, {len(self.skipped)} skipped in {took // 60} min {took % 60} s"
-        )
+        counts = f"{self.passed} steps ok, {len(self.failed)} failed, {len(self.skipped)} skipped"
+        self.say(f"{counts} in {took // 60} min {took % 60} s")
         return 1 if self.failed else 0
 
     @staticmethod

@@ -56,9 +56,8 @@ def best() -> tuple[Path, str]:
         path = find(version)
         if path is not None:
             return path, version
-    raise Missing(
-        f"no Python from {PREFERRED[-1]} on can make virtual environments here; install what is missing: {install_hint()}"
-    )
+    wanted = f"no Python from {PREFERRED[-1]} on can make virtual environments here"
+    raise Missing(f"{wanted}; install what is missing: {install_hint()}")
 
 
 def newest_core(version: str) -> str:

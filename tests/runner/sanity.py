@@ -38,6 +38,8 @@ def run(venv: Venv, log: Path) -> str:
     interpreters = [path.parent for path in map(find, _VERSIONS) if path is not None]
     env = environment(path=[*interpreters])
     env["HOME"] = str(HOME)
+    # Else it takes the checkout around .cache for the place to ask git in, where all this is ignored.
+    env["ANSIBLE_TEST_CONTENT_ROOT"] = str(TREE / COLLECTION)
     _write_pip_configuration(venv, log)
     note = _provide_pip(venv, log)
     call(
@@ -56,24 +58,26 @@ def run(venv: Venv, log: Path) -> str:
 def _write_pip_configuration(venv: Venv, log: Path) -> None:
     """ansible-test passes neither pip's environment settings nor the home folder on: write them where its pip looks."""
     settings = call(log, [venv.bin("python"), "-m", "pip", "config", "list"], env=environment())
-    lines = ["[global]"]
-    for section, name, value in re.findall(
-        r"^(?:(global|install|download)|:env:)\.([a-z-]+)='(.*)'$", settings, re.MULTILINE
-    ):
-        if section in ("", "global") and name not in ("user", "target", "prefix", "root", "require-virtualenv"):
-            lines.append(f"{name} = " + value.encode().decode("unicode_escape").replace("\n", "\n    "))
+    values: dict[str, str] = {}
+    pattern = r"^(:env:|global)\.([a-z-]+)='(.*)'$"
+    # "global" sorts behind ":env:", and what the environment says goes before what a file says.
+    for _origin, name, value in sorted(re.findall(pattern, settings, re.MULTILINE)):
+        if name not in ("user", "target", "prefix", "root", "require-virtualenv"):
+            values.setdefault(name, value.encode().decode("unicode_escape").replace("\n", "\n    "))
     cache = call(log, [venv.bin("python"), "-m", "pip", "cache", "dir"], env=environment()).strip()
-    if not any(line.startswith(("cache-dir ", "no-cache-dir ")) for line in lines) and cache.startswith("/"):
-        lines.append(f"cache-dir = {cache}")
+    if "no-cache-dir" not in values and cache.startswith("/"):
+        values.setdefault("cache-dir", cache)
     path = HOME / ".config" / "pip" / "pip.conf"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     path.touch(mode=0o600)  # an index address may carry a password
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    path.write_text(
+        "\n".join(["[global]", *(f"{name} = {value}" for name, value in values.items()), ""]), encoding="utf-8"
+    )
 
 
 def _provide_pip(venv: Venv, log: Path) -> str:
-    """Where get-pip.py cannot be downloaded as ansible-test would, lay a stand-in into its cache; returns a note on it."""
+    """Lay a stand-in into ansible-test's cache where it could not download get-pip.py; returns a note on it."""
     package = next(venv.path.glob("lib/python3*/site-packages/ansible_test"))
     setup = (package / "_util/target/setup/requirements.py").read_text(encoding="utf-8")
     versions = (package / "_internal/python_requirements.py").read_text(encoding="utf-8")
@@ -88,7 +92,7 @@ def _provide_pip(venv: Venv, log: Path) -> str:
             with urllib.request.urlopen(address[1] % version[1], timeout=20) as answer:
                 cached.write_bytes(answer.read())
         except OSError:
-            pip = [venv.bin("python"), "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
-            call(log, [*pip, "--dest", cached.parent, f"pip=={version[1]}"], env=environment())
+            pip = [str(venv.bin("python")), "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
+            call(log, [*pip, "--dest", str(cached.parent), f"pip=={version[1]}"], env=environment())
             cached.write_text(_STUB.replace("{version}", version[1]), encoding="utf-8")
     return ", with a stand-in for get-pip.py" if cached.read_text(encoding="utf-8").startswith(_STUB[:40]) else ""

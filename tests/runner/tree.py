@@ -70,14 +70,30 @@ def link() -> None:
 
 
 def copy() -> str:
-    """Copy the collection's files into a real folder of its import name; returns how many."""
+    """Copy the collection's files into a real folder of its import name; returns how many.
+
+    tests/output stays: ansible-test keeps there what it uses again.
+    """
     target = TREE / COLLECTION
-    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True, exist_ok=True)
+    for entry in target.iterdir():
+        if entry.name != "tests":
+            _remove(entry)
+    for entry in (target / "tests").glob("*"):
+        if entry.name != "output":
+            _remove(entry)
     names = files()
     for name in names:
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, target / name, follow_symlinks=False)
     return f"{len(names)} files"
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def build(venv: Venv, log: Path) -> str:
@@ -100,5 +116,5 @@ def install(venv: Venv, log: Path) -> None:
     """Install the artifact away from the checkout, as a user would."""
     shutil.rmtree(INSTALLED, ignore_errors=True)
     galaxy = venv.bin("ansible-galaxy")
-    command = [galaxy, "collection", "install", artifact(), "--collections-path", INSTALLED, "--force", "--no-deps"]
-    call(log, command, env=environment(collections=INSTALLED))
+    options = ["--collections-path", str(INSTALLED), "--force", "--no-deps"]
+    call(log, [galaxy, "collection", "install", artifact(), *options], env=environment(collections=INSTALLED))

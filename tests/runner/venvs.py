@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Virtual environments in .cache/venvs, each named after a hash of all that decides what is in it, so that a second run reuses it."""
+"""Virtual environments in .cache/venvs, named after a hash of what decides their contents: a second run reuses them."""
 
 from __future__ import annotations
 
@@ -69,15 +69,7 @@ def ensure(
             env.pop(setting, None)
         call(log, [interpreter, "-I", "-m", "venv", path], env=env)
         if wanted:
-            pip = [
-                path / "bin" / "python",
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--disable-pip-version-check",
-                "--no-input",
-            ]
-            call(log, [*pip, *wanted], env=env)
+            options = ["--quiet", "--disable-pip-version-check", "--no-input"]
+            call(log, [path / "bin" / "python", "-m", "pip", "install", *options, *wanted], env=env)
         complete.write_text("", encoding="utf-8")
     return Venv(path, False)
