@@ -32,8 +32,8 @@ META = "certificate.json"
 CSR = "request.csr"
 REQUEST = "request.json"
 
-_LABEL = re.compile(r"^[0-9]{4,9}$")
-_TARGET = re.compile(r"^versions/([0-9]{4,9})$")
+_LABEL = re.compile(r"[0-9]{4,9}")
+_TARGET = re.compile(r"versions/([0-9]{4,9})")
 _FORMAT = 1
 #: A request that nobody finished in this time is made anew, with a new key.
 PENDING_LIFETIME = datetime.timedelta(days=7)
@@ -108,9 +108,7 @@ class Store:
         if self._folder is None:
             return []
         return [
-            name
-            for name in self._folder.names()
-            if not name.startswith(".") and self._folder.kind(name) == "directory"
+            name for name in self._folder.names() if not name.startswith(".") and self._folder.kind(name) == "directory"
         ]
 
     def entry(self, name: str, ownership: Ownership, *, create: bool) -> Entry | None:
@@ -167,14 +165,14 @@ class Entry:
         if self.folder.kind(VERSIONS) is None:
             return []
         with self.folder.sub(VERSIONS) as versions:
-            return sorted((name for name in versions.names() if _LABEL.match(name)), key=int)
+            return sorted((name for name in versions.names() if _LABEL.fullmatch(name)), key=int)
 
     def current(self) -> str | None:
         """Label of the version that services read. Raises CertfleetError when ``current`` leads out of the store."""
         target = self.folder.target(CURRENT)
         if target is None:
             return None
-        match = _TARGET.match(target)
+        match = _TARGET.fullmatch(target)
         if not match:
             raise CertfleetError(
                 f"{self.path}/{CURRENT} leads to {target!r}, which is not a version of the store",

@@ -94,9 +94,7 @@ class Folder:
                 raise
 
     @classmethod
-    def open_store(
-        cls, path: str, *, create: bool, step: Step = no_step, trusting: bool = False
-    ) -> Folder | None:
+    def open_store(cls, path: str, *, create: bool, step: Step = no_step, trusting: bool = False) -> Folder | None:
         """The store's own directory; None when it is not there and ``create`` is false. Raises CertfleetError.
 
         trusting: read only, whoever owns it.

@@ -154,9 +154,7 @@ def _request(entry: Entry, declared: Declared, settings: Settings) -> tuple[Pend
     return pending, True
 
 
-def _reusable(
-    entry: Entry, pending: Pending, declared: Declared, now: datetime.datetime, *, forced: bool
-) -> bool:
+def _reusable(entry: Entry, pending: Pending, declared: Declared, now: datetime.datetime, *, forced: bool) -> bool:
     """Whether an unfinished request is gone on with, key and all.
 
     Not when what is declared has changed, when its key is in a version already, when it is old, and not when a new

@@ -1,0 +1,189 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, certfleet.acme contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: certificate_install
+short_description: Install, activate and deploy certificates on a host, or roll back
+version_added: 1.0.0
+author:
+  - certfleet.acme contributors (@certfleet)
+description:
+  - Puts the certificates that were issued for this host beside their keys, activates them, runs the declared commands
+    and proves by TLS handshake that the services serve them.
+  - All certificates of the call are one transaction for the host. All chains are checked against key and names and
+    staged; then C(current) is switched for all of them; then each distinct check command and each distinct reload
+    command runs once; then all endpoints are proven at the same time.
+  - A certificate whose check, reload or proof fails goes back to the version that was active before, and its reload
+    command runs again. The others stay. A rolled back version stays staged, and the next run tries it again.
+  - A crash at any point leaves C(current) on a whole version. The next run takes up what was left.
+options:
+  issued:
+    description:
+      - The results of M(certfleet.acme.acme_certificate) for this host, failed ones included, as they are.
+      - They are joined to O(certificates) by their C(name). Of each, C(fullchain) (or C(certificate) and C(chain)),
+        C(failed) and C(msg) are used; C(acme_directory), C(account_uri), C(order_uri), C(certificate_url) and
+        C(profile) are kept beside the certificate.
+      - A failed one fails here too, with its own message, after the others were installed.
+      - Without any, the newest version of each certificate is activated and deployed when that has not been done yet.
+    type: list
+    elements: dict
+  state:
+    description:
+      - V(staged) only puts the chains beside their keys; services do not notice.
+      - V(active) also activates and deploys.
+    type: str
+    choices: [staged, active]
+    default: active
+  keep_versions:
+    description:
+      - How many versions of each certificate stay in the store after a success.
+      - The active one, the one before it and newer ones stay in any case.
+    type: int
+    default: 3
+  concurrency:
+    description: How many endpoints are proven at the same time.
+extends_documentation_fragment:
+  - certfleet.acme.attributes
+  - certfleet.acme.batch
+  - certfleet.acme.certificates
+  - certfleet.acme.store
+attributes:
+  check_mode:
+    support: full
+    details: No file is written, no command runs and no endpoint is asked.
+  diff_mode:
+    support: full
+    details: Shows serials and versions, never a key.
+  idempotent:
+    support: full
+  platform:
+    platforms: posix
+seealso:
+  - module: certfleet.acme.certificate_request
+  - module: certfleet.acme.acme_certificate
+"""
+
+EXAMPLES = r"""
+- name: Install what was issued for this host, reload nginx, prove that it is served
+  certfleet.acme.certificate_install:
+    certificates:
+      - name: web
+        identifiers: [example.com, "*.example.com"]
+        deploy:
+          check: [nginx, -t]
+          reload: [systemctl, reload-or-restart, nginx]
+          endpoints:
+            - port: 443
+              server_name: example.com
+    issued: "{{ issue.certificates | selectattr('host', 'eq', inventory_hostname) }}"
+
+- name: Put the certificates in place now, activate them in the maintenance window
+  certfleet.acme.certificate_install:
+    certificates: "{{ my_certificates }}"
+    issued: "{{ issue.certificates | selectattr('host', 'eq', inventory_hostname) }}"
+    state: staged
+
+- name: Activate and deploy whatever is staged
+  certfleet.acme.certificate_install:
+    certificates: "{{ my_certificates }}"
+"""
+
+RETURN = r"""
+certificates:
+  description:
+    - A result for each declared certificate, in their order, then one for each entry of O(issued) that is not declared.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - name: web
+      changed: true
+      failed: false
+      msg: ""
+      stage: deployed
+      version: "0008"
+      serial: 4b1d
+      not_after: "2027-02-20T00:00:00Z"
+      previous_serial: 3f2a
+      path: /etc/certfleet/web/current
+      active: true
+      deployed: true
+      rolled_back: false
+  contains:
+    name:
+      description: As declared.
+      type: str
+    changed:
+      description: Whether something was written or run for it, or would be in check mode.
+      type: bool
+    failed:
+      description: Whether it failed, be it at the CA.
+      type: bool
+    msg:
+      description: The cause in one line, with the output of a failed command, and whether it was rolled back.
+      type: str
+    stage:
+      description:
+        - What was reached, V(nothing), V(staged), V(active) or V(deployed).
+        - When it failed, where; V(issue), V(stage), V(activate), V(check), V(reload), V(prove) or V(prune).
+      type: str
+    version:
+      description: The version in the store that this result is about.
+      type: str
+    serial:
+      description: Serial number of that version's certificate, hexadecimal.
+      type: str
+    not_after:
+      description: When that certificate expires.
+      type: str
+    previous_serial:
+      description: Serial number of the certificate that was active before the call.
+      type: str
+    path:
+      description: The link that services refer to.
+      type: str
+    active:
+      description: Whether that version is active now.
+      type: bool
+    deployed:
+      description: Whether what O(certificates[].deploy) declares is done and proven. V(false) when it declares nothing.
+      type: bool
+    rolled_back:
+      description: Whether the version was taken back.
+      type: bool
+failed_items:
+  description: Names of the certificates that failed.
+  returned: always
+  type: list
+  elements: str
+  sample: []
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.certfleet.acme.plugins.module_utils._batch import BATCH_ARGSPEC
+from ansible_collections.certfleet.acme.plugins.module_utils._module import run
+from ansible_collections.certfleet.acme.plugins.module_utils._store.argspec import CERTIFICATES_ARGSPEC, STORE_ARGSPEC
+from ansible_collections.certfleet.acme.plugins.module_utils._store.install import main_work
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec=dict(
+            BATCH_ARGSPEC,
+            **CERTIFICATES_ARGSPEC,
+            **STORE_ARGSPEC,
+            issued={"type": "list", "elements": "dict"},
+            state={"type": "str", "choices": ["staged", "active"], "default": "active"},
+            keep_versions={"type": "int", "default": 3},
+        ),
+        supports_check_mode=True,
+    )
+    run(module, main_work)
+
+
+if __name__ == "__main__":
+    main()
