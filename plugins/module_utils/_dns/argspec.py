@@ -10,6 +10,8 @@ from typing import Any
 
 from ansible.module_utils.basic import env_fallback
 
+from .._batch import BATCH_ARGSPEC
+
 #: Spelled, with aliases and environment variables, as in amazon.aws, because credentials are injected that way.
 AWS_ARGSPEC: dict[str, dict[str, Any]] = {
     "access_key": {
@@ -55,6 +57,27 @@ ROUTE53_ARGSPEC: dict[str, dict[str, Any]] = {
     "requests_per_second": {"type": "float", "default": 4.0},
 }
 
+_WAITS = ["none", "provider", "authoritative"]
+
+ROUTE53_MODULE_ARGSPEC: dict[str, dict[str, Any]] = {
+    **ROUTE53_ARGSPEC,
+    "records": {
+        "type": "list",
+        "elements": "dict",
+        "required": True,
+        "options": {
+            "record": {"type": "str", "required": True},
+            "values": {"type": "list", "elements": "str", "required": True},
+        },
+    },
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "ttl": {"type": "int", "default": 60},
+    "wait": {"type": "str", "choices": _WAITS, "default": "authoritative"},
+    "wait_timeout": {"type": "int", "default": 300},
+    "resolvers": {"type": "list", "elements": "str", "default": []},
+    "item_failures": BATCH_ARGSPEC["item_failures"],
+}
+
 #: For modules that write values at several providers in one run.
 DNS_ARGSPEC: dict[str, dict[str, Any]] = {
     "dns_providers": {
@@ -69,7 +92,7 @@ DNS_ARGSPEC: dict[str, dict[str, Any]] = {
         },
     },
     "dns_ttl": {"type": "int", "default": 60},
-    "dns_wait": {"type": "str", "choices": ["none", "provider", "authoritative"], "default": "authoritative"},
+    "dns_wait": {"type": "str", "choices": _WAITS, "default": "authoritative"},
     "dns_timeout": {"type": "int", "default": 300},
     "dns_resolvers": {"type": "list", "elements": "str", "default": []},
 }

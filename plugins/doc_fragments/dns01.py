@@ -1,0 +1,130 @@
+# Copyright: (c) 2026, certfleet.acme contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Options of modules that publish TXT records at several providers; mirrors DNS_ARGSPEC of _dns/argspec.py."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options:
+  dns_providers:
+    description:
+      - Where TXT records are published.
+      - A name goes to the entry that has the longest of the O(dns_providers[].zones) it lies in, else to the entry
+        without O(dns_providers[].zones) whose account has its zone.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      provider:
+        description: The kind of provider.
+        type: str
+        choices: [route53]
+        required: true
+      zones:
+        description:
+          - The zones, or parts of zones, that this entry is for.
+          - Empty means everything that no other entry names.
+        type: list
+        elements: str
+        default: []
+      route53:
+        description: Options of V(route53). Credentials may come from the environment instead.
+        type: dict
+        suboptions:
+          access_key:
+            description:
+              - The AWS access key id.
+              - Not given, the environment variables E(AWS_ACCESS_KEY_ID) and E(AWS_ACCESS_KEY) count, then what boto3
+                finds by itself (shared credentials file, container or instance role).
+              - Not together with O(dns_providers[].route53.profile).
+            type: str
+            aliases: [aws_access_key_id, aws_access_key]
+          secret_key:
+            description:
+              - The AWS secret access key.
+              - Not given, the environment variables E(AWS_SECRET_ACCESS_KEY) and E(AWS_SECRET_KEY) count.
+            type: str
+            aliases: [aws_secret_access_key, aws_secret_key]
+          session_token:
+            description:
+              - The session token of temporary credentials.
+              - Not given, the environment variable E(AWS_SESSION_TOKEN) counts.
+            type: str
+            aliases: [aws_session_token]
+          profile:
+            description:
+              - The profile of the AWS configuration files to use.
+              - Not given, the environment variables E(AWS_PROFILE) and E(AWS_DEFAULT_PROFILE) count.
+            type: str
+            aliases: [aws_profile]
+          region:
+            description:
+              - The AWS region. Route53 is global, so it only matters outside the standard partition.
+              - Not given, the environment variables E(AWS_REGION) and E(AWS_DEFAULT_REGION) count, then C(us-east-1).
+            type: str
+            aliases: [aws_region]
+          endpoint_url:
+            description:
+              - Where Route53 is, when not at AWS's own address.
+              - Not given, the environment variable E(AWS_URL) counts.
+            type: str
+            aliases: [aws_endpoint_url]
+          aws_ca_bundle:
+            description:
+              - The CA certificates (PEM file) to check the endpoint's certificate with.
+              - Not given, the environment variable E(AWS_CA_BUNDLE) counts.
+            type: path
+          zone_ids:
+            description:
+              - Hosted zone ids by zone name. When given, only these zones are used and none are listed, so that the
+                credentials need neither C(route53:ListHostedZones) nor C(route53:ListHostedZonesByName).
+              - Needed where two zones of the account have the same name.
+            type: dict
+            default: {}
+          private_zone:
+            description:
+              - Use private hosted zones instead of public ones.
+            type: bool
+            default: false
+          requests_per_second:
+            description:
+              - How many requests a second to send at most. AWS allows 5 for the whole account, the console and all
+                other programs included.
+            type: float
+            default: 4.0
+  dns_ttl:
+    description:
+      - Seconds that name servers may keep a record set that is made here. A set that exists keeps its own.
+    type: int
+    default: 60
+  dns_wait:
+    description:
+      - What to wait for after TXT records were written.
+      - V(none) goes on at once.
+      - V(provider) waits until the provider says that its name servers have the change.
+      - V(authoritative) also asks all name servers of the zone. Recursive resolvers are never asked for the TXT
+        records, because they would remember that there are none.
+    type: str
+    choices: [none, provider, authoritative]
+    default: authoritative
+  dns_timeout:
+    description: Seconds to wait at most.
+    type: int
+    default: 300
+  dns_resolvers:
+    description:
+      - The name servers to ask, as C(host:port), instead of those in the zone's NS records. They must be
+        authoritative for the zones.
+    type: list
+    elements: str
+    default: []
+requirements:
+  - boto3 >= 1.34
+  - dnspython >= 2.4
+notes:
+  - Environment variables and configuration files are read where the module runs.
+"""

@@ -1,0 +1,100 @@
+# Copyright: (c) 2026, certfleet.acme contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The work of the modules that make TXT values present or absent at one provider."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .._batch import finish
+from .._errors import CertfleetError
+from .argspec import ROUTE53_ARGSPEC
+from .factory import build_engine
+from .model import Outcome, RecordSet, TxtRecord, unquote
+
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from ansible.module_utils.basic import AnsibleModule
+
+
+def manage_route53(module: AnsibleModule) -> NoReturn:
+    """The module dns01_route53. Raises CertfleetError for options that cannot work."""
+    _manage(module, "route53", {name: module.params[name] for name in ROUTE53_ARGSPEC})
+
+
+def _manage(module: AnsibleModule, provider: str, options: dict[str, Any]) -> NoReturn:
+    params = module.params
+    engine = build_engine(
+        {
+            "dns_providers": [{"provider": provider, "zones": [], provider: options}],
+            "dns_ttl": params["ttl"],
+            "dns_wait": params["wait"],
+            "dns_timeout": params["wait_timeout"],
+            "dns_resolvers": params["resolvers"],
+        }
+    )
+    items = [_Item(entry) for entry in params["records"]]
+    records = [record for item in items for record in item.records]
+    if module.check_mode:
+        outcome = engine.plan(records, state=params["state"])
+    elif params["state"] == "present":
+        outcome = engine.present(records)
+    else:
+        outcome = engine.absent(records)
+    finish(
+        module,
+        "records",
+        [item.result(outcome) for item in items],
+        item_word="record",
+        name_key="record",
+        diffs=_diffs(outcome),
+        api_calls=sum(engine.calls.values()),
+    )
+
+
+class _Item:
+    """One entry of the option ``records``; a bad name or value is its own failure."""
+
+    def __init__(self, entry: dict[str, Any]) -> None:
+        self._name = str(entry["record"])
+        self._values = [unquote(value) for value in entry["values"]]
+        self._error: CertfleetError | None = None
+        self.records: list[TxtRecord] = []
+        try:
+            self.records = [TxtRecord(self._name, value) for value in self._values]
+        except CertfleetError as error:
+            self._error = error
+        if self.records:
+            self._name = self.records[0].name
+
+    def result(self, outcome: Outcome) -> dict[str, Any]:
+        errors = [self._error, *(outcome.failed.get(record) for record in self.records)]
+        causes = list(dict.fromkeys(str(error) for error in errors if error is not None))
+        first = self.records[0] if self.records else None
+        return {
+            "record": self._name,
+            "values": self._values,
+            "zone": outcome.zones.get(first) if first else None,
+            "zone_id": outcome.zone_ids.get(first) if first else None,
+            "changed": any(outcome.changed.get(record) for record in self.records),
+            "failed": bool(causes),
+            "msg": "; ".join(causes),
+        }
+
+
+def _diffs(outcome: Outcome) -> list[dict[str, str]]:
+    """One diff for each name whose set changes, in the form of a zone file."""
+    return [
+        {"before_header": name, "after_header": name, "before": _lines(before), "after": _lines(after)}
+        for name, (before, after) in outcome.sets.items()
+        if before != after
+    ]
+
+
+def _lines(record_set: RecordSet | None) -> str:
+    if record_set is None:
+        return ""
+    return "".join(f"{record_set.name}. {record_set.ttl} IN TXT {value}\n" for value in record_set.values)
