@@ -1,0 +1,158 @@
+# Copyright: (c) 2026, certfleet.acme contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Accounts (RFC 8555 section 7.3): find by key, create, update."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from .._errors import CertfleetError
+from . import _library as library
+from .problems import AcmeProblem
+from .session import Session, as_object
+
+_BASE64URL = re.compile(r"^[A-Za-z0-9_-]+={0,2}$")
+
+
+@dataclass(frozen=True)
+class Account:
+    """uri: the account's URL. body: the account object as the CA sent it. created: by this request."""
+
+    uri: str
+    body: dict[str, Any] = field(default_factory=dict)
+    created: bool = False
+
+    @property
+    def contact(self) -> list[str] | None:
+        """The contacts, None when the CA does not tell them."""
+        found = self.body.get("contact")
+        return [str(entry) for entry in found] if isinstance(found, list) else None
+
+
+def find_account(session: Session) -> Account | None:
+    """The account of the session's key; None when the CA knows none (RFC 8555 section 7.3.1). Binds the session to it.
+
+    Raises CertfleetError; also for an account that was deactivated.
+    """
+    message = library.messages.NewRegistration(only_return_existing=True)
+    session.network.use_account(None)
+    try:
+        return _send(session, message, "the look-up of the account", created=False)
+    except AcmeProblem as problem:
+        # OpenBao and older Boulder tell it as malformed or unauthorized; only the first is certain.
+        if problem.code == "accountDoesNotExist":
+            return None
+        if problem.code == "unauthorized":
+            raise CertfleetError(
+                f"{problem.message}: the account is deactivated or revoked",
+                remedy="Use another account key; a deactivated account does not come back.",
+                **problem.details,
+            ) from problem
+        raise
+
+
+def create_account(
+    session: Session, *, contact: list[str], terms_agreed: bool, binding: dict[str, Any] | None = None
+) -> Account:
+    """Make an account, or find the one that the key has already, and bind the session to it. Raises CertfleetError."""
+    check_creation(session, terms_agreed=terms_agreed, binding=binding)
+    fields: dict[str, Any] = {"contact": tuple(contact)} if contact else {}
+    if terms_agreed:
+        fields["terms_of_service_agreed"] = True
+    if binding:
+        fields["external_account_binding"] = _bind_external(session, binding)
+    session.network.use_account(None)
+    return _send(session, library.messages.NewRegistration(**fields), "the new account", created=True)
+
+
+def check_creation(session: Session, *, terms_agreed: bool, binding: dict[str, Any] | None) -> None:
+    """Raise CertfleetError for what the CA would refuse in a new account, as far as its directory tells."""
+    terms = session.meta.get("termsOfService")
+    if terms and not terms_agreed:
+        raise CertfleetError(
+            f"the CA wants its terms of service agreed to: {terms}", remedy="Read them and set terms_agreed to true."
+        )
+    if session.meta.get("externalAccountRequired") and not binding:
+        raise CertfleetError(
+            "the CA binds new accounts to an account you have with it",
+            remedy="Set external_account_binding with the key identifier and the MAC key it gave you.",
+        )
+    if binding:
+        check_binding(binding)
+
+
+def check_binding(binding: dict[str, Any]) -> None:
+    """Raise CertfleetError when the MAC key of external_account_binding is not base64url."""
+    if not _BASE64URL.match(binding["key"]):
+        raise CertfleetError(
+            "the key of external_account_binding is not base64url",
+            remedy="Copy it as the CA shows it: letters, digits, hyphen and underscore.",
+        )
+
+
+def update_contact(session: Session, account: Account, contact: list[str]) -> Account:
+    """Set the account's contacts. Raises CertfleetError."""
+    message = library.messages.UpdateRegistration(contact=tuple(contact))
+    doing = "the account's new contacts"
+    return Account(account.uri, as_object(session.send(account.uri, message, doing=doing), doing))
+
+
+def use_account(session: Session, params: dict[str, Any]) -> Account:
+    """The account of the options in ACCOUNT_ARGSPEC: found, or created when that is allowed. Raises CertfleetError."""
+    account = find_account(session)
+    expected = params.get("account_uri")
+    if account is None:
+        if expected or not params["allow_creation"]:
+            raise CertfleetError(
+                f"the CA at {session.directory_url} has no account for this key"
+                + (f", so it is not {expected}" if expected else ""),
+                remedy="Check account_key_src and acme_directory"
+                + (" and account_uri." if expected else ", or set allow_creation."),
+            )
+        account = create_account(
+            session,
+            contact=normalise_contact(params.get("contact") or []),
+            terms_agreed=params["terms_agreed"],
+            binding=params.get("external_account_binding"),
+        )
+    check_uri(account, expected)
+    return account
+
+
+def check_uri(account: Account, expected: str | None) -> None:
+    """Raise CertfleetError when account_uri is given and the key belongs to another account."""
+    if expected and expected != account.uri:
+        raise CertfleetError(
+            f"the account key belongs to {account.uri}, not to {expected}", remedy="Check account_uri, or drop it."
+        )
+
+
+def normalise_contact(contact: list[str]) -> list[str]:
+    """Contacts as URLs, a plain e-mail address as ``mailto:``, duplicates dropped (RFC 8555 section 7.3)."""
+    return list(
+        dict.fromkeys(entry if ":" in entry else f"mailto:{entry}" for entry in map(str.strip, contact) if entry)
+    )
+
+
+def _bind_external(session: Session, binding: dict[str, Any]) -> dict[str, Any]:
+    return library.messages.ExternalAccountBinding.from_data(
+        account_public_key=session.signing_key.jwk.public_key(),
+        kid=binding["kid"],
+        hmac_key=binding["key"].rstrip("="),
+        directory=session.directory,
+        hmac_alg=binding["alg"],
+    )
+
+
+def _send(session: Session, message: Any, doing: str, *, created: bool) -> Account:
+    response = session.send(session.resource("newAccount"), message, doing=doing)
+    uri = response.headers.get("Location")
+    if not uri:
+        raise CertfleetError(f"the CA's answer to {doing} names no account URL")
+    account = Account(uri, as_object(response, doing), created=created and response.status_code == 201)
+    session.bind(account.uri)
+    return account

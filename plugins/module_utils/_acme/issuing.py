@@ -1,0 +1,173 @@
+# Copyright: (c) 2026, certfleet.acme contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From an answered challenge to a chain: when to look, when to submit the CSR, what a failed order says.
+
+The steps yield the seconds they want to wait (see timing.run_steps). An order is finalized without asking first whether
+it is ready: when the guess of the delay is right that saves a request for each certificate, and the delay is learned.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from .._errors import CertfleetError
+from .._x509 import check_chain_for_csr
+from .chains import choose_chain
+from .orders import Order, download_chain, fetch_authorization, fetch_order, submit_csr
+from .problems import AcmeProblem, describe
+from .session import Session
+from .timing import Deadline, Steps, backoff
+
+
+class TooLate(CertfleetError):
+    """The CA was not done in time; its order may still become valid."""
+
+
+def ready_steps(session: Session, order: Order, answered: float | None, deadline: Deadline) -> Steps[Order]:
+    """Wait until an order is no longer pending. answered: when its last challenge was (monotonic), None for earlier.
+
+    Raises CertfleetError: invalid with the reasons of its authorizations, or not in time.
+    """
+    if answered is not None:
+        yield from session.validation.wait(answered)
+    order = yield from _poll(session, order, ("pending",), deadline, what="validate")
+    return order
+
+
+def issue_steps(
+    session: Session,
+    order: Order,
+    csr_pem: str,
+    *,
+    answered: float | None,
+    validated: bool,
+    deadline: Deadline,
+    criteria: list[dict[str, Any]] | None = None,
+) -> Steps[tuple[Order, str]]:
+    """Finalize an order, wait for its certificate and download it: the valid order and the accepted chain.
+
+    answered: when its last challenge was (monotonic), None when none was. validated: the CA said that all are valid.
+    Raises CertfleetError.
+    """
+    if order.status in ("pending", "ready"):
+        if order.status == "pending" and answered is not None and not validated:
+            yield from session.validation.wait(answered)
+        order = yield from _finalize(session, order, csr_pem, None if validated else answered, deadline)
+    if order.status == "processing":
+        started = time.monotonic()
+        yield from session.issuance.wait(started, least=deadline.within(order.retry_after or 0.0))
+        order = yield from _poll(session, order, ("processing",), deadline, what="issue", started=started)
+    if order.status != "valid":
+        raise CertfleetError(f"the order {order.uri} is {order.status or 'without a status'} after it was finalized")
+    return order, fetch_chain(session, order, csr_pem, criteria)
+
+
+def fetch_chain(session: Session, order: Order, csr_pem: str | None, criteria: list[dict[str, Any]] | None) -> str:
+    """The chain of a valid order, the CSR's key and names checked when there is one. Raises CertfleetError."""
+    url = order.body.get("certificate")
+    if not isinstance(url, str):
+        raise CertfleetError(f"the order {order.uri} is valid and names no certificate", remedy="Order anew.")
+    chain, alternates = download_chain(session, url)
+    if criteria:
+        chain = choose_chain([chain, *(download_chain(session, other)[0] for other in alternates)], criteria)
+    if csr_pem is not None:
+        try:
+            check_chain_for_csr(chain, csr_pem)
+        except CertfleetError as error:
+            raise CertfleetError(f"what the CA issued is refused: {error.message}", remedy=error.remedy) from error
+    return chain
+
+
+def order_failure(session: Session, order: Order) -> CertfleetError:
+    """What an invalid order died of, with the reason of each of its authorizations."""
+    problem = order.body.get("error")
+    reasons = [describe(problem)] if isinstance(problem, dict) else []
+    failed: list[dict[str, Any]] = []
+    for uri in order.authorizations:
+        try:
+            authorization = fetch_authorization(session, uri)
+        except CertfleetError:
+            continue
+        reasons += authorization.errors()
+        if not authorization.errors() and authorization.status not in ("valid", "pending"):
+            reasons.append(f"{authorization.shown}: {authorization.status}, the CA says not why")
+        failed += [challenge.body["error"] for challenge in authorization.challenges if challenge.error]
+    if not isinstance(problem, dict):
+        problem = failed[0] if len(failed) == 1 else {"subproblems": failed} if failed else None
+    return CertfleetError(
+        f"the CA did not validate the order for {', '.join(order.identifiers)}: "
+        + ("; ".join(dict.fromkeys(reasons)) or "it gives no reason"),
+        remedy="Check what the name servers of the zone answer, then run again: a new order is made.",
+        problem=problem,
+    )
+
+
+def _finalize(session: Session, order: Order, csr_pem: str, answered: float | None, deadline: Deadline) -> Steps[Order]:
+    """Submit the CSR; when the order is not ready, wait for it and submit again."""
+    while True:
+        try:
+            result = submit_csr(session, order, csr_pem, deadline=deadline)
+        except AcmeProblem as problem:
+            if problem.code != "orderNotReady":
+                raise
+        else:
+            if answered is not None:
+                session.validation.was_enough(time.monotonic() - answered)
+            return result
+        if answered is not None:
+            session.validation.was_too_short(time.monotonic() - answered)
+            yield from session.validation.wait(answered)
+            answered = None
+        # An earlier submission whose answer was lost also ends here: the order is then processing or valid already.
+        order = yield from _poll(session, order, ("pending",), deadline, what="validate")
+        if order.status != "ready":
+            return order
+        if not deadline.remaining():
+            raise _too_late(session, order, deadline, "validate")
+
+
+def _poll(
+    session: Session,
+    order: Order,
+    unfinished: tuple[str, ...],
+    deadline: Deadline,
+    *,
+    what: str,
+    started: float | None = None,
+) -> Steps[Order]:
+    """Look at the order until its status is none of ``unfinished``. Raises CertfleetError when invalid or too late."""
+    first_look = True
+    for wait in backoff():
+        order = fetch_order(session, order.uri, deadline=Deadline(max(deadline.remaining(), 1)))
+        if order.status == "invalid":
+            raise order_failure(session, order)
+        done = order.status not in unfinished
+        if started is not None and first_look:
+            learn = session.issuance.was_enough if done else session.issuance.was_too_short
+            learn(time.monotonic() - started)
+        if done:
+            return order
+        if not deadline.remaining():
+            raise _too_late(session, order, deadline, what)
+        first_look = False
+        yield deadline.within(wait if order.retry_after is None else max(order.retry_after, 0.05))
+    raise AssertionError("backoff() does not end")
+
+
+def _too_late(session: Session, order: Order, deadline: Deadline, what: str) -> TooLate:
+    reasons: list[str] = []
+    if what == "validate":
+        for uri in order.authorizations:
+            try:
+                reasons += fetch_authorization(session, uri).errors()
+            except CertfleetError:
+                continue
+    said = f"; the CA's last word: {'; '.join(reasons)}" if reasons else ""
+    return TooLate(
+        f"the CA did not {what} {', '.join(order.identifiers)} within {deadline.seconds:.0f} s, "
+        f"the order is still {order.status}{said}",
+        remedy=f"Raise timeout, or run again with order_uri {order.uri}.",
+    )

@@ -1,0 +1,237 @@
+# Copyright: (c) 2026, certfleet.acme contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Orders and authorizations (RFC 8555 sections 7.1.3 to 7.5): one request each, no waiting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .._errors import CertfleetError
+from .._names import is_ip, normalise
+from .._x509 import load_csr
+from . import _library as library
+from .messages import NewOrder, StatusUpdate
+from .problems import AcmeProblem, describe, parse_retry_after
+from .session import Session, as_object
+from .timing import Deadline
+
+DNS01 = "dns-01"
+
+
+@dataclass(frozen=True)
+class Order:
+    """An order. body: the object as the CA sent it. retry_after: seconds that its answer asked for, if any."""
+
+    uri: str
+    body: dict[str, Any]
+    retry_after: float | None = None
+    replaces_dropped: str = ""
+
+    @property
+    def status(self) -> str:
+        """RFC 8555 section 7.1.6: pending, ready, processing, valid or invalid."""
+        return str(self.body.get("status", ""))
+
+    @property
+    def identifiers(self) -> list[str]:
+        """The names that the order is for, normalised."""
+        return [normalise(str(entry["value"])) for entry in self.body.get("identifiers", [])]
+
+    @property
+    def authorizations(self) -> list[str]:
+        """URLs of its authorizations."""
+        return [str(url) for url in self.body.get("authorizations", [])]
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """A challenge of an authorization. body: the object as the CA sent it."""
+
+    body: dict[str, Any]
+
+    @property
+    def kind(self) -> str:
+        """Its type, such as ``dns-01``."""
+        return str(self.body.get("type", ""))
+
+    @property
+    def url(self) -> str:
+        """Where it is answered."""
+        return str(self.body.get("url", ""))
+
+    @property
+    def status(self) -> str:
+        """RFC 8555 section 7.1.6: pending, processing, valid or invalid."""
+        return str(self.body.get("status", ""))
+
+    @property
+    def error(self) -> str:
+        """Why the CA did not accept it, one line; empty when it says nothing."""
+        found = self.body.get("error")
+        return describe(found) if isinstance(found, dict) else ""
+
+
+@dataclass(frozen=True)
+class Authorization:
+    """An authorization. body: the object as the CA sent it."""
+
+    uri: str
+    body: dict[str, Any]
+
+    @property
+    def status(self) -> str:
+        """RFC 8555 section 7.1.6: pending, valid, invalid, deactivated, expired or revoked."""
+        return str(self.body.get("status", ""))
+
+    @property
+    def name(self) -> str:
+        """The name it is for, without ``*.``, normalised."""
+        identifier = self.body.get("identifier")
+        return normalise(str(identifier["value"])) if isinstance(identifier, dict) else ""
+
+    @property
+    def wildcard(self) -> bool:
+        """Whether it is for ``*.name``."""
+        return bool(self.body.get("wildcard"))
+
+    @property
+    def shown(self) -> str:
+        """The identifier as it was ordered."""
+        return f"*.{self.name}" if self.wildcard else self.name
+
+    @property
+    def challenges(self) -> list[Challenge]:
+        """What the CA would take as proof."""
+        return [Challenge(entry) for entry in self.body.get("challenges", []) if isinstance(entry, dict)]
+
+    def challenge(self, kind: str) -> Challenge:
+        """The challenge of a type. Raises CertfleetError with the types that are offered."""
+        for challenge in self.challenges:
+            if challenge.kind == kind:
+                return challenge
+        offered = ", ".join(sorted(challenge.kind for challenge in self.challenges)) or "none"
+        raise CertfleetError(f"the CA offers no {kind} challenge for {self.shown}, only {offered}")
+
+    def errors(self) -> list[str]:
+        """``name: type: detail`` for each challenge that failed."""
+        return [f"{self.shown}: {challenge.error}" for challenge in self.challenges if challenge.error]
+
+
+def new_order(
+    session: Session,
+    identifiers: list[str],
+    *,
+    profile: str | None = None,
+    replaces: str | None = None,
+    not_before: str | None = None,
+    not_after: str | None = None,
+) -> Order:
+    """Create an order. Raises CertfleetError.
+
+    replaces is sent only to a CA that offers renewal information, and dropped when it refuses it (RFC 9773 section 5:
+    already replaced, unknown, of another account, no name in common): the order matters more than the hint.
+    """
+    fields: dict[str, Any] = {
+        "identifiers": [_identifier(name) for name in identifiers],
+        "profile": profile or None,
+        "not_before": not_before,
+        "not_after": not_after,
+    }
+    doing = f"the order for {', '.join(identifiers)}"
+    url = session.resource("newOrder")
+    dropped = ""
+    if replaces and isinstance(session.directory.get("renewalInfo"), str):
+        try:
+            return _order(session.send(url, NewOrder(replaces=replaces, **fields), doing=doing), doing)
+        except AcmeProblem as problem:
+            if not refuses_replaces(problem):
+                raise
+            dropped = f"the CA refused to note which certificate is replaced: {describe(problem.problem)}"
+    return replace(_order(session.send(url, NewOrder(**fields), doing=doing), doing), replaces_dropped=dropped)
+
+
+def refuses_replaces(problem: AcmeProblem) -> bool:
+    """True when an answer to newOrder is about ``replaces`` and not about the order itself."""
+    if problem.code == "alreadyReplaced" or problem.status in (404, 409):
+        return True
+    return problem.status in (400, 403) and (problem.code == "unauthorized" or problem.mentions("replac"))
+
+
+def fetch_order(session: Session, uri: str, *, deadline: Deadline | None = None) -> Order:
+    """The order at an URL as it stands now. Raises CertfleetError."""
+    body, response = session.read(uri, doing=f"to show the order {uri}", deadline=deadline)
+    return Order(uri, body, parse_retry_after(response.headers.get("Retry-After")))
+
+
+def fetch_authorization(session: Session, uri: str) -> Authorization:
+    """The authorization at an URL as it stands now. Raises CertfleetError."""
+    return Authorization(uri, session.read(uri, doing=f"to show the authorization {uri}")[0])
+
+
+def txt_record(session: Session, authorization: Authorization, challenge: Challenge) -> tuple[str, str]:
+    """Name and value of the TXT record that a dns-01 challenge asks for (RFC 8555 section 8.4).
+
+    Raises CertfleetError.
+    """
+    decoded = _decode(authorization, challenge)
+    return decoded.validation_domain_name(authorization.name), decoded.validation(session.signing_key.jwk)
+
+
+def key_authorization(session: Session, challenge: Challenge) -> str | None:
+    """RFC 8555 section 8.1; None for a challenge without a token."""
+    token = challenge.body.get("token")
+    return f"{token}.{session.signing_key.thumbprint}" if isinstance(token, str) else None
+
+
+def answer_challenge(session: Session, challenge: Challenge, shown: str) -> Challenge:
+    """Tell the CA to look now (RFC 8555 section 7.5.1); the challenge after that. Raises CertfleetError."""
+    doing = f"the answer to the {challenge.kind} challenge for {shown}"
+    message = library.challenges.DNS01Response(key_authorization="")  # every type is answered with an empty object
+    return Challenge(as_object(session.send(challenge.url, message, doing=doing), doing))
+
+
+def deactivate_authorization(session: Session, uri: str) -> None:
+    """Give an authorization up (RFC 8555 section 7.5.2). Raises CertfleetError."""
+    session.send(uri, StatusUpdate(status="deactivated"), doing=f"to deactivate the authorization {uri}")
+
+
+def submit_csr(session: Session, order: Order, csr_pem: str, *, deadline: Deadline) -> Order:
+    """Finalize (RFC 8555 section 7.4); the order as it stands after that. Raises AcmeProblem, CertfleetError."""
+    url = order.body.get("finalize")
+    doing = f"the CSR for {', '.join(order.identifiers)}"
+    if not isinstance(url, str):
+        raise CertfleetError(f"the order {order.uri} has no address to finalize it at")
+    message = library.messages.CertificateRequest(csr=load_csr(csr_pem))
+    response = session.send(url, message, doing=doing, deadline=deadline)
+    body = as_object(response, doing)
+    return Order(order.uri, {**order.body, **body}, parse_retry_after(response.headers.get("Retry-After")))
+
+
+def download_chain(session: Session, url: str, *, deadline: Deadline | None = None) -> tuple[str, list[str]]:
+    """The chain at an URL, and the URLs of its alternates (RFC 8555 section 7.4.2). Raises CertfleetError."""
+    accept = "application/pem-certificate-chain"
+    response = session.send(url, None, doing=f"to hand out the certificate {url}", deadline=deadline, accept=accept)
+    links = library.requests.utils.parse_header_links(response.headers.get("Link", ""))
+    return response.text, [link["url"] for link in links if link.get("rel") == "alternate"]
+
+
+def _order(response: Any, doing: str) -> Order:
+    uri = response.headers.get("Location")
+    if not uri:
+        raise CertfleetError(f"the CA's answer to {doing} names no order URL")
+    return Order(uri, as_object(response, doing))
+
+
+def _identifier(name: str) -> Any:
+    types = library.messages
+    return types.Identifier(typ=types.IDENTIFIER_IP if is_ip(name) else types.IDENTIFIER_FQDN, value=name)
+
+
+def _decode(authorization: Authorization, challenge: Challenge) -> Any:
+    try:
+        return library.challenges.DNS01.from_json(challenge.body)
+    except library.jose.DeserializationError as error:
+        raise CertfleetError(f"the CA's dns-01 challenge for {authorization.shown} cannot be read: {error}") from error

@@ -1,0 +1,441 @@
+# Copyright: (c) 2026, certfleet.acme contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A batch of certificates: order, DNS, validation, issuance and clean-up, in one process.
+
+Each step is done for all certificates before the next one starts, concurrently within it, so that DNS is written and
+waited for once. A certificate that fails leaves the batch and touches no other.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ._acme.accounts import use_account
+from ._acme.argspec import ACME_ARGSPEC, KEY_RULES, account_key
+from ._acme.batches import run_items
+from ._acme.chains import SELECT_CHAIN_OPTIONS, check_criteria
+from ._acme.issuing import TooLate, fetch_chain, issue_steps, order_failure
+from ._acme.orders import (
+    DNS01,
+    Authorization,
+    Challenge,
+    Order,
+    answer_challenge,
+    deactivate_authorization,
+    fetch_authorization,
+    fetch_order,
+    new_order,
+    txt_record,
+)
+from ._acme.problems import AcmeProblem
+from ._acme.results import empty_result, failure, issued
+from ._acme.session import Session, open_session
+from ._acme.timing import Steps, run_steps
+from ._batch import BATCH_ARGSPEC, run_batch
+from ._dns.argspec import DNS_ARGSPEC
+from ._dns.factory import build_engine
+from ._dns.model import TxtRecord
+from ._errors import CertfleetError
+from ._names import base_domain, is_ip, validate_identifiers
+from ._x509 import csr_facts
+
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from ansible.module_utils.basic import AnsibleModule
+
+ISSUANCE_ARGSPEC: dict[str, dict[str, Any]] = {
+    **ACME_ARGSPEC,
+    **DNS_ARGSPEC,
+    **BATCH_ARGSPEC,
+    "certificates": {
+        "type": "list",
+        "elements": "dict",
+        "options": {
+            "name": {"type": "str", "required": True},
+            "host": {"type": "str"},
+            "csr_content": {"type": "str"},
+            "identifiers": {"type": "list", "elements": "str"},
+            "profile": {"type": "str"},
+            "replaces": {"type": "str"},
+            "order_uri": {"type": "str"},
+            "select_chain": {"type": "list", "elements": "dict", "options": SELECT_CHAIN_OPTIONS},
+        },
+    },
+    "gather": {"type": "str"},
+}
+ISSUANCE_RULES: dict[str, Any] = {
+    "mutually_exclusive": [*KEY_RULES["mutually_exclusive"], ("certificates", "gather")],
+    "required_one_of": [*KEY_RULES["required_one_of"], ("certificates", "gather")],
+}
+
+
+@dataclass
+class Item:
+    """One certificate on its way. error: set when it left the batch."""
+
+    spec: dict[str, Any]
+    identifiers: list[str] = field(default_factory=list)
+    order: Order | None = None
+    proofs: list[Proof] = field(default_factory=list)
+    answered: float | None = None
+    validated: bool = False
+    fullchain: str | None = None
+    changed: bool = False
+    error: CertfleetError | None = None
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A pending authorization with the challenge and the TXT record that prove it."""
+
+    authorization: Authorization
+    challenge: Challenge
+    record: TxtRecord
+
+
+def run_issuance(module: AnsibleModule) -> NoReturn:
+    """The module acme_certificate."""
+    params = module.params
+    run_items(
+        module,
+        "certificates",
+        lambda: issue_certificates(params, check_mode=module.check_mode),
+        word="certificate",
+        empty=lambda spec: empty_result(spec, acme_directory=params["acme_directory"], profile=spec.get("profile")),
+    )
+
+
+def issue_certificates(params: dict[str, Any], *, check_mode: bool = False) -> list[dict[str, Any]]:
+    """The results of ``params["certificates"]`` in their order, see the module acme_certificate.
+
+    Raises CertfleetError for what concerns them all: no CA, no account, no usable key. Nothing is left at the DNS
+    providers, whatever happens; what could not be removed is a warning of the items.
+    """
+    items = [Item(spec) for spec in params["certificates"] or []]
+    for item in items:
+        _guard(item, lambda item=item: _prepare(item, check_mode=check_mode))
+    stop = threading.Event()
+    batch = _Batch(params, stop)
+    wanted = _alive(items)
+    if wanted:
+        batch.open(wanted, check_mode=check_mode)
+        wanted = _alive(wanted)
+    if check_mode:
+        batch.plan(wanted)
+    else:
+        with _terminable(stop):
+            while wanted:
+                wanted = batch.wave(wanted)
+    return [batch.result(item) for item in items]
+
+
+def _prepare(item: Item, *, check_mode: bool) -> None:
+    """What can be said without the CA. Raises CertfleetError."""
+    spec = item.spec
+    check_criteria(spec.get("select_chain"))
+    if spec.get("identifiers"):
+        item.identifiers = validate_identifiers(spec["identifiers"])
+    if not spec.get("csr_content"):
+        if not check_mode:
+            raise CertfleetError("csr_content is empty", remedy="Only check mode can do without a CSR.")
+        if not item.identifiers:
+            raise CertfleetError("there is neither csr_content nor identifiers")
+        return
+    named = csr_facts(spec["csr_content"])["identifiers"]
+    if not named:
+        raise CertfleetError("the CSR names nothing", remedy="Give it a subject alternative name.")
+    if item.identifiers and set(item.identifiers) != set(named):
+        raise CertfleetError(
+            f"the CSR is for {', '.join(named)}, not for {', '.join(item.identifiers)}",
+            remedy="Make the CSR anew, or correct identifiers.",
+        )
+    item.identifiers = item.identifiers or validate_identifiers(named)
+
+
+class _Batch:
+    """What the certificates of one call share."""
+
+    def __init__(self, params: dict[str, Any], stop: threading.Event) -> None:
+        self._params = params
+        self._concurrency: int = params["concurrency"]
+        self._stop = stop
+        self._session: Session | None = None
+        self._engine: Any = None
+
+    @property
+    def session(self) -> Session:
+        """The open session."""
+        if self._session is None:
+            raise CertfleetError("there is no session with the CA")
+        return self._session
+
+    def open(self, items: list[Item], *, check_mode: bool) -> None:
+        """Read the directory, check what it can tell, and bind to the account. Raises CertfleetError."""
+        key, _ = account_key(self._params, check_mode=check_mode)
+        self._session = open_session(self._params, key, stop=self._stop)
+        for item in items:
+            _guard(item, lambda item=item: self.session.check_profile(item.spec.get("profile")))
+        resumed = check_mode and any(item.spec.get("order_uri") for item in items)
+        if _alive(items) and (resumed or not check_mode) and key is not None:
+            use_account(self.session, {**self._params, **({"allow_creation": False} if check_mode else {})})
+
+    def plan(self, items: list[Item]) -> None:
+        """Check mode: find out what each item would need, writing nothing."""
+        fresh = []
+        for item in items:
+            if item.spec.get("order_uri") and self.session.account_uri:
+                _guard(item, lambda item=item: self._resume(item))
+            if item.fullchain is None and not item.error:
+                item.changed = True
+                fresh.append(item)
+        records = {
+            TxtRecord(f"_acme-challenge.{base_domain(name)}", "check-mode")
+            for item in fresh
+            for name in item.identifiers
+            if not is_ip(name)
+        }
+        failed = self._dns_failures("plan", records)
+        for item in fresh:
+            names = {f"_acme-challenge.{base_domain(name)}" for name in item.identifiers}
+            item.error = next((error for record, error in failed.items() if record.name in names), None)
+
+    def wave(self, items: list[Item]) -> list[Item]:
+        """Take the items through all steps; returns those that must wait for another to finish with the same order.
+
+        A CA may answer equal newOrder requests with one pending order (RFC 8555 section 7.4 leaves it free to), which
+        one CSR alone can be submitted to.
+        """
+        self._each(items, self._order)
+        taken: set[str] = set()
+        now: list[Item] = []
+        later: list[Item] = []
+        for item in _alive(items):
+            uri = item.order.uri if item.order else ""
+            (later if uri in taken else now).append(item)
+            taken.add(uri)
+        self._authorizations(now)
+        records = {proof.record for item in _alive(now) for proof in item.proofs}
+        try:
+            self._present(now, records)
+            self._answer(_alive(now))
+            self._issue([item for item in _alive(now) if item.fullchain is None])
+        except BaseException:
+            self._stop.set()
+            raise
+        finally:
+            self._clean_up(now, records)
+        for item in later:
+            item.order = None
+        return later
+
+    def result(self, item: Item) -> dict[str, Any]:
+        """What the module returns for an item."""
+        session, spec = self._session, item.spec
+        known = empty_result(
+            spec,
+            changed=item.changed,
+            identifiers=item.identifiers,
+            profile=spec.get("profile"),
+            warnings=item.warnings,
+            acme_directory=self._params["acme_directory"],
+            account_uri=session.account_uri if session else None,
+            order_uri=item.order.uri if item.order else spec.get("order_uri"),
+        )
+        if item.error is not None:
+            shown = ", ".join(item.identifiers)
+            message = (
+                item.error.message if not shown or shown in item.error.message else f"{shown}: {item.error.message}"
+            )
+            return failure(known, CertfleetError(message, remedy=item.error.remedy, **item.error.details))
+        if item.order is None or item.fullchain is None or session is None:
+            return known
+        return issued(known, session, item.order, item.fullchain)
+
+    def _order(self, item: Item) -> None:
+        if item.spec.get("order_uri"):
+            self._resume(item)
+        if item.order is None:
+            item.order = new_order(
+                self.session,
+                item.identifiers,
+                profile=item.spec.get("profile"),
+                replaces=item.spec.get("replaces"),
+            )
+            if item.order.replaces_dropped:
+                item.warnings.append(item.order.replaces_dropped)
+
+    def _resume(self, item: Item) -> None:
+        """Take up the order of ``order_uri`` when it can still give this certificate; else leave ``order`` None."""
+        try:
+            order = fetch_order(self.session, item.spec["order_uri"])
+        except AcmeProblem:
+            return  # expired orders are forgotten by many CAs, with various errors
+        if set(order.identifiers) != set(item.identifiers):
+            return
+        if order.status == "valid" and item.spec.get("csr_content"):
+            try:
+                item.fullchain = fetch_chain(
+                    self.session, order, item.spec["csr_content"], item.spec.get("select_chain")
+                )
+            except CertfleetError:
+                return
+        if order.status in ("pending", "ready", "processing", "valid"):
+            item.order = order
+
+    def _authorizations(self, items: list[Item]) -> None:
+        """Read the authorizations of pending orders, each once, and work out the TXT records."""
+        waiting = [item for item in items if item.order and item.order.status == "pending"]
+        uris = list(dict.fromkeys(uri for item in waiting for uri in item.order.authorizations))  # type: ignore[union-attr]
+        found = dict(
+            zip(
+                uris, run_batch(uris, lambda uri: fetch_authorization(self.session, uri), concurrency=self._concurrency)
+            )
+        )
+        for item in waiting:
+            _guard(item, lambda item=item: self._proofs(item, found))
+
+    def _proofs(self, item: Item, found: dict[str, Authorization | CertfleetError]) -> None:
+        for uri in item.order.authorizations if item.order else []:
+            authorization = found[uri]
+            if isinstance(authorization, CertfleetError):
+                raise authorization
+            if authorization.status == "pending":
+                challenge = authorization.challenge(DNS01)
+                record = TxtRecord(*txt_record(self.session, authorization, challenge))
+                item.proofs.append(Proof(authorization, challenge, record))
+            elif authorization.status != "valid" and item.order:
+                raise order_failure(self.session, item.order)
+
+    def _present(self, items: list[Item], records: set[TxtRecord]) -> None:
+        failed = self._dns_failures("present", records)
+        for item in items:
+            causes = [failed[proof.record] for proof in item.proofs if proof.record in failed]
+            if causes and not item.error:
+                item.error = causes[0]
+
+    def _dns_failures(self, action: str, records: set[TxtRecord]) -> dict[TxtRecord, CertfleetError]:
+        """Ask the engine to do something with the records; why which of them failed."""
+        if not records:
+            return {}
+        try:
+            if self._engine is None:
+                self._engine = build_engine(self._params)
+            return getattr(self._engine, action)(sorted(records, key=lambda one: (one.name, one.value))).failed
+        except CertfleetError as error:
+            return dict.fromkeys(records, error)
+
+    def _answer(self, items: list[Item]) -> None:
+        """Answer each pending challenge once, also one that several orders share."""
+        proofs = {proof.challenge.url: proof for item in items for proof in item.proofs}
+        pending = [proof for proof in proofs.values() if proof.challenge.status == "pending"]
+
+        def answer(proof: Proof) -> tuple[Challenge, float]:
+            challenge = answer_challenge(self.session, proof.challenge, proof.authorization.shown)
+            return challenge, time.monotonic()
+
+        answers = dict(
+            zip(
+                (proof.challenge.url for proof in pending),
+                run_batch(pending, answer, concurrency=self._concurrency),
+            )
+        )
+        for item in items:
+            item.validated = True
+            for proof in item.proofs:
+                answered = answers.get(proof.challenge.url)
+                if isinstance(answered, CertfleetError):
+                    item.error = answered
+                    break
+                challenge, when = answered or (proof.challenge, time.monotonic())
+                item.answered = max(item.answered or 0.0, when)
+                item.validated = item.validated and challenge.status == "valid"
+
+    def _issue(self, items: list[Item]) -> None:
+        def steps(item: Item) -> Steps[tuple[Order, str]]:
+            return issue_steps(
+                self.session,
+                item.order,  # type: ignore[arg-type]
+                item.spec["csr_content"],
+                answered=item.answered,
+                validated=item.validated,
+                deadline=self.session.deadline(),
+                criteria=item.spec.get("select_chain"),
+            )
+
+        for item, outcome in zip(items, run_steps(items, steps, concurrency=self._concurrency, stop=self._stop)):
+            if isinstance(outcome, CertfleetError):
+                item.error = outcome
+            else:
+                item.order, item.fullchain = outcome
+                item.changed = True
+
+    def _clean_up(self, items: list[Item], records: set[TxtRecord]) -> None:
+        """Take the TXT values away, and give up what failed items left pending at the CA. Never raises."""
+        try:
+            failed = self._dns_failures("absent", records) if self._engine is not None else {}
+        except Exception as error:  # noqa: BLE001 - the first error must not be hidden by one of the clean-up
+            failed = dict.fromkeys(records, CertfleetError(f"unexpected {type(error).__name__}: {error}"))
+        for item in items:
+            for proof in item.proofs:
+                if proof.record in failed:
+                    left = f"the TXT value {proof.record.value} of {proof.record.name} is left behind"
+                    item.warnings.append(f"{left}: {failed[proof.record]}")
+        if not self._stop.is_set():
+            self._give_up(items)
+
+    def _give_up(self, items: list[Item]) -> None:
+        needed = {proof.authorization.uri for item in _alive(items) for proof in item.proofs}
+        lost = [item for item in items if item.error is not None and not isinstance(item.error, TooLate)]
+        uris = {proof.authorization.uri for item in lost for proof in item.proofs} - needed
+        # Whether it works or not: an authorization that is not pending any more refuses, and nothing is lost with it.
+        run_batch(sorted(uris), lambda uri: deactivate_authorization(self.session, uri), concurrency=self._concurrency)
+
+    def _each(self, items: list[Item], work: Any) -> None:
+        for item, outcome in zip(items, run_batch(items, work, concurrency=self._concurrency)):
+            if isinstance(outcome, CertfleetError):
+                item.error = outcome
+
+
+def _alive(items: Iterable[Item]) -> list[Item]:
+    return [item for item in items if item.error is None]
+
+
+def _guard(item: Item, work: Any) -> None:
+    try:
+        work()
+    except CertfleetError as error:
+        item.error = error
+
+
+@contextmanager
+def _terminable(stop: threading.Event) -> Generator[None, None, None]:
+    """Turn SIGTERM into an exception of the main thread, so that clean-up runs; later ones are ignored meanwhile."""
+
+    def terminate(number: int, frame: Any) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        stop.set()
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    except SystemExit as error:
+        raise CertfleetError("ended by SIGTERM; what was in DNS is removed", remedy="Run again.") from error
+    except KeyboardInterrupt:
+        stop.set()
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,161 @@
+# Copyright: (c) 2026, certfleet.acme contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The account key: from a file or from content, made on request, ready for the signatures of RFC 8555."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from .._errors import CertfleetError
+from .._x509 import key_type as describe_key
+from ._library import UnsupportedAlgorithm, ec, jose, rsa, serialization
+
+#: What generate_key() can make; mirrored by the option account_key_type.
+KEY_TYPES = ["ecdsa-p256", "ecdsa-p384", "rsa-2048", "rsa-3072", "rsa-4096"]
+_USABLE = "Use an ECDSA key on P-256 or P-384, or an RSA key of 2048 to 4096 bits."
+#: An account key is a few kilobytes; anything larger is another file.
+_MAX_BYTES = 65536
+
+
+@dataclass(frozen=True)
+class AccountKey:
+    """A key that signs requests.
+
+    jwk: josepy's key over any object with the interface of cryptography's private keys (a key management service too).
+    alg: the JWS algorithm that goes with it (RFC 7518 section 3.1). key_type: ``ecdsa-p256``, ``rsa-3072`` and so on.
+    """
+
+    jwk: Any
+    alg: Any
+    key_type: str
+
+    @property
+    def thumbprint(self) -> str:
+        """RFC 7638 thumbprint, base64url: public, tells one account key from another."""
+        return jose.b64encode(self.jwk.thumbprint()).decode("ascii")
+
+    def __repr__(self) -> str:
+        return f"AccountKey({self.key_type})"
+
+
+def load_account_key(
+    src: str | None, content: str | None = None, passphrase: str | None = None, *, option: str = "account_key"
+) -> AccountKey:
+    """The key at the path ``src`` or in the PEM text ``content``.
+
+    option: how the options are called, for messages (``account_key``: account_key_src, account_key_content).
+    Raises CertfleetError: unreadable file, not a private key, passphrase missing, wrong or not wanted, type not usable.
+    """
+    if content is not None:
+        what, data = f"{option}_content", content.encode("utf-8")
+    elif src is not None:
+        what, data = src, _read(src, option)
+    else:
+        raise CertfleetError(f"no {option} is given", remedy=f"Set {option}_src or {option}_content.")
+    return wrap_private_key(_parse(data, passphrase, what, option), what=what)
+
+
+def wrap_private_key(key: Any, *, what: str) -> AccountKey:
+    """The AccountKey over a private key object. Raises CertfleetError, naming ``what``, for a type ACME cannot use."""
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        algorithms = {"secp256r1": jose.ES256, "secp384r1": jose.ES384}
+        if key.curve.name in algorithms:
+            return AccountKey(jose.JWKEC(key=key), algorithms[key.curve.name], describe_key(key))
+    elif isinstance(key, rsa.RSAPrivateKey) and 2048 <= key.key_size <= 4096:
+        return AccountKey(jose.JWKRSA(key=key), jose.RS256, describe_key(key))
+    raise CertfleetError(
+        f"the key of {what} is of type {describe_key(key)}, which cannot sign for ACME", remedy=_USABLE
+    )
+
+
+def generate_account_key(path: str, key_type: str, passphrase: str | None = None) -> bool:
+    """Make a key at ``path`` with mode 0600 unless a file is there; True when it was made.
+
+    The file appears whole and synced or not at all, and an existing one is never replaced: losing an account key loses
+    the account. Raises CertfleetError.
+    """
+    if os.path.lexists(path):
+        return False
+    encryption: Any = serialization.NoEncryption()
+    if passphrase:
+        encryption = serialization.BestAvailableEncryption(passphrase.encode("utf-8"))
+    pem = generate_key(key_type).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption
+    )
+    folder = os.path.dirname(os.path.abspath(path))
+    beside = os.path.join(folder, f".{os.path.basename(path)}.{secrets.token_hex(4)}")
+    try:
+        try:
+            _write_synced(beside, pem)
+            try:
+                os.link(beside, path)  # unlike a rename, a link fails when somebody else was faster
+            except FileExistsError:
+                return False
+        finally:
+            if os.path.lexists(beside):
+                os.unlink(beside)
+        _sync_folder(folder)
+    except OSError as error:
+        raise CertfleetError(
+            f"the account key {path} cannot be written: {error.strerror}",
+            remedy="Give account_key_src a path in an existing folder that this user may write to.",
+        ) from error
+    return True
+
+
+def generate_key(key_type: str) -> Any:
+    """A new private key of one of KEY_TYPES."""
+    if key_type.startswith("rsa-"):
+        return rsa.generate_private_key(public_exponent=65537, key_size=int(key_type[4:]))
+    return ec.generate_private_key(ec.SECP256R1() if key_type == "ecdsa-p256" else ec.SECP384R1())
+
+
+def _read(path: str, option: str) -> bytes:
+    try:
+        with open(path, "rb") as stream:
+            return stream.read(_MAX_BYTES)
+    except OSError as error:
+        hint = f"Check {option}_src"
+        if isinstance(error, FileNotFoundError) and option == "account_key":
+            hint += ", or set generate_account_key to make a new key there"
+        raise CertfleetError(f"the key {path} cannot be read: {error.strerror}", remedy=hint + ".") from error
+
+
+def _parse(data: bytes, passphrase: str | None, what: str, option: str) -> Any:
+    try:
+        return serialization.load_pem_private_key(data, passphrase.encode("utf-8") if passphrase else None)
+    except TypeError as error:
+        if passphrase:
+            raise CertfleetError(
+                f"the key of {what} is not encrypted, yet a passphrase is given", remedy=f"Drop {option}_passphrase."
+            ) from error
+        raise CertfleetError(f"the key of {what} is encrypted", remedy=f"Set {option}_passphrase.") from error
+    except UnsupportedAlgorithm as error:
+        raise CertfleetError(f"the key of {what} is of a type that is not supported", remedy=_USABLE) from error
+    except ValueError as error:
+        if passphrase and b"ENCRYPTED" in data:
+            raise CertfleetError(
+                f"the key of {what} cannot be decrypted", remedy=f"{option}_passphrase is wrong, or the file damaged."
+            ) from error
+        raise CertfleetError(f"there is no PEM private key in {what}", remedy=_USABLE) from error
+
+
+def _write_synced(path: str, data: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _sync_folder(folder: str) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

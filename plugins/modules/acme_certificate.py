@@ -1,0 +1,260 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, certfleet.acme contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: acme_certificate
+short_description: Obtain certificates from an ACME CA, a whole batch in one go
+version_added: 1.0.0
+author:
+  - certfleet.acme contributors (@certfleet)
+description:
+  - Takes CSRs and returns certificates. It orders, publishes the TXT records of all dns-01 challenges together, lets
+    the CA validate, submits the CSRs, downloads the chains and takes the TXT records away again, whatever happens.
+  - All certificates of a batch share one account, one set of connections and one DNS change for each zone.
+  - Certificates do not touch each other. A name that the CA or DNS refuses fails its own certificate, with the CA's
+    reason.
+  - A chain is returned only when it is for the CSR's key and names.
+  - Names that the CA has validated before need no DNS.
+options:
+  certificates:
+    description:
+      - The certificates to obtain.
+      - One of O(certificates) and O(gather) is needed.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: Joins the result to what asked for it. Not sent to the CA.
+        type: str
+        required: true
+      host:
+        description: A label that the result carries, such as the host that the CSR is from.
+        type: str
+      csr_content:
+        description:
+          - The CSR in PEM. The names of its subject alternative name are ordered.
+          - Only in check mode can it be left out, when there is no key yet.
+        type: str
+      identifiers:
+        description: The names that the CSR must have. Needed when there is no CSR.
+        type: list
+        elements: str
+      profile:
+        description: The profile to order. It must be one that the CA's directory offers.
+        type: str
+      replaces:
+        description:
+          - The identifier (RFC 9773) of the certificate that this one replaces. Sent only to a CA that offers renewal
+            information. When the CA refuses it, the order is made without, and a warning says so.
+        type: str
+      order_uri:
+        description:
+          - The URL of an order from an earlier run, to go on with. A valid one gives its certificate, without change.
+            One that the CA does not go on with is replaced by a new one.
+        type: str
+      select_chain:
+        description:
+          - Which of the chains that the CA offers to take. The first criterion that a chain fits decides; when none
+            fits, the CA's default is taken.
+        type: list
+        elements: dict
+        suboptions:
+          test_certificates:
+            description: The certificates of a chain to look at, beginning with the one that issued yours.
+            type: str
+            choices: [first, last, all]
+            default: all
+          issuer:
+            description: Attributes that the issuer has, such as C(CN).
+            type: dict
+          subject:
+            description: Attributes that the subject has, such as C(CN).
+            type: dict
+          subject_key_identifier:
+            description: The subject key identifier in hexadecimal.
+            type: str
+          authority_key_identifier:
+            description: The authority key identifier in hexadecimal.
+            type: str
+  gather:
+    description:
+      - Instead of O(certificates), the name of the variable that the hosts of the play registered
+        M(certfleet.acme.certificate_request) under. All that they need is obtained in one batch; O(certificates[].host)
+        becomes the host's name. Use it with C(run_once). The strategy C(free) is refused.
+    type: str
+extends_documentation_fragment:
+  - certfleet.acme.acme
+  - certfleet.acme.acme.account
+  - certfleet.acme.acme.creation
+  - certfleet.acme.dns01
+  - certfleet.acme.batch
+  - certfleet.acme.attributes
+  - certfleet.acme.attributes.action_group
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Reads the CA's directory and the DNS zones; says what would be ordered. The account and its key need not exist.
+  diff_mode:
+    support: none
+  idempotent:
+    support: none
+    details: Each run obtains new certificates, except for an item whose O(certificates[].order_uri) is valid.
+  platform:
+    platforms: posix
+seealso:
+  - module: certfleet.acme.certificate_request
+  - module: certfleet.acme.certificate_install
+  - module: certfleet.acme.acme_order
+"""
+
+EXAMPLES = r"""
+- name: One certificate
+  certfleet.acme.acme_certificate:
+    acme_directory: https://acme-v02.api.letsencrypt.org/directory
+    account_key_src: /etc/acme/account.pem
+    terms_agreed: true
+    dns_providers:
+      - provider: route53
+    certificates:
+      - name: web
+        csr_content: "{{ lookup('ansible.builtin.file', 'web.csr') }}"
+  delegate_to: localhost
+  register: obtained
+
+- name: What all hosts of the play need, in one batch
+  certfleet.acme.acme_certificate:
+    acme_directory: https://acme-v02.api.letsencrypt.org/directory
+    account_key_src: /etc/acme/account.pem
+    dns_providers:
+      - provider: route53
+        zones: [example.com]
+    gather: request
+    item_failures: report
+  delegate_to: localhost
+  run_once: true
+  register: obtained
+"""
+
+RETURN = r"""
+certificates:
+  description: A result for each item, in their order.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - name: web
+      host: web1
+      changed: true
+      failed: false
+      msg: ""
+      problem: null
+      warnings: []
+      order_uri: https://ca.example/order/17
+      certificate_url: https://ca.example/cert/17
+      certificate: "-----BEGIN CERTIFICATE-----\n..."
+      chain: "-----BEGIN CERTIFICATE-----\n..."
+      fullchain: "-----BEGIN CERTIFICATE-----\n..."
+      serial: 3c4f9a8e12
+      not_before: "2026-11-22T08:00:00Z"
+      not_after: "2027-02-20T08:00:00Z"
+      issuer: CN=R11,O=Let's Encrypt,C=US
+      public_key_sha256: 0b5f3f0a6a1c1f34a0e2d1d2ad0dbb1f7e8b3b60f0c8d7a3d1e4c5b6a7988796
+      acme_directory: https://ca.example/directory
+      account_uri: https://ca.example/account/4
+      profile: classic
+      identifiers: [example.com, "*.example.com"]
+  contains:
+    name:
+      description: The item's O(certificates[].name).
+      type: str
+    host:
+      description: The item's O(certificates[].host).
+      type: str
+    changed:
+      description: Whether a certificate was issued now (would be, in check mode).
+      type: bool
+    failed:
+      description: Whether the item failed.
+      type: bool
+    msg:
+      description: Why it failed, one line. Empty otherwise.
+      type: str
+    problem:
+      description: The CA's problem document (RFC 7807) with its subproblems, when the CA is what refused.
+      type: dict
+    warnings:
+      description: What went wrong without making the item fail.
+      type: list
+      elements: str
+    order_uri:
+      description: The order's URL.
+      type: str
+    certificate_url:
+      description: Where the CA hands the certificate out.
+      type: str
+    certificate:
+      description: The certificate in PEM.
+      type: str
+    chain:
+      description: The rest of the chain in PEM.
+      type: str
+    fullchain:
+      description: Certificate and chain in PEM.
+      type: str
+    serial:
+      description: Serial number, hexadecimal, lower case.
+      type: str
+    not_before:
+      description: Begin of the validity, ISO 8601 in UTC.
+      type: str
+    not_after:
+      description: End of the validity, ISO 8601 in UTC.
+      type: str
+    issuer:
+      description: The issuer's name (RFC 4514).
+      type: str
+    public_key_sha256:
+      description: SHA-256 of the public key (SubjectPublicKeyInfo), hexadecimal.
+      type: str
+    acme_directory:
+      description: The CA's directory.
+      type: str
+    account_uri:
+      description: The account that ordered.
+      type: str
+    profile:
+      description: The profile of the order, as far as the CA says or you did.
+      type: str
+    identifiers:
+      description: The certificate's names; what was asked for when there is no certificate.
+      type: list
+      elements: str
+failed_items:
+  description: The names of the items that failed.
+  returned: always
+  type: list
+  elements: str
+  sample: []
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.certfleet.acme.plugins.module_utils._issuance import (
+    ISSUANCE_ARGSPEC,
+    ISSUANCE_RULES,
+    run_issuance,
+)
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(argument_spec=ISSUANCE_ARGSPEC, supports_check_mode=True, **ISSUANCE_RULES)
+    run_issuance(module)
+
+
+if __name__ == "__main__":
+    main()
