@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, certfleet.acme contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lab's commands: up, down, status, run; and two that the lab itself calls: serve, service."""
+"""The lab's commands: up, down, status, run, pebble; and two that the lab itself calls: serve, service."""
 
 from __future__ import annotations
 
@@ -48,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("status", parents=[where], help="what is up; exit code 3 when something is not")
     run = commands.add_parser("run", parents=[making, where], help="start a lab, run a command, end the lab")
     run.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- COMMAND")
+    commands.add_parser("pebble", help="bring Pebble into the cache if it is missing, and print where it is")
     serve = commands.add_parser("serve")
     serve.add_argument("server")
     serve.add_argument("folder", type=Path)
@@ -150,6 +151,14 @@ def _run(options: argparse.Namespace) -> int:
                 raise
 
 
+def _pebble(_options: argparse.Namespace) -> int:
+    from .servers import pebble
+
+    binary = pebble.find()
+    print(f"{binary} (version {pebble.version_of(binary) or 'not told'})")
+    return 0
+
+
 def _serve(options: argparse.Namespace) -> int:
     state = State(options.folder)
     if options.server == "dns":
@@ -184,7 +193,15 @@ def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     if options.command != "serve":
         signal.signal(signal.SIGTERM, _terminated)
-    actions = {"up": _up, "down": _down, "status": _status, "run": _run, "serve": _serve, "service": _service}
+    actions = {
+        "up": _up,
+        "down": _down,
+        "status": _status,
+        "run": _run,
+        "pebble": _pebble,
+        "serve": _serve,
+        "service": _service,
+    }
     try:
         return actions[options.command](options)
     except LabError as error:

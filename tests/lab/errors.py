@@ -8,3 +8,7 @@ from __future__ import annotations
 
 class LabError(Exception):
     """A lab could not do what was asked; the text says why and, where there is one, the remedy."""
+
+
+class MissingProgram(LabError):
+    """A server's program is not on this machine and could not be brought; the text names what would help."""

@@ -15,6 +15,13 @@ from .state import State, write_text
 KEY_TYPE = "ecdsa-p256"
 
 
+class _Dumper(yaml.SafeDumper):  # type: ignore[misc,unused-ignore]
+    """Writes equal lists out in full, without YAML's aliases: the file is meant to be read."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
 def _endpoint_name(identifier: str) -> str:
     """A name to ask an endpoint for: a wildcard is asked by one name it covers."""
     return "www" + identifier[1:] if identifier.startswith("*.") else identifier
@@ -78,4 +85,5 @@ def write(state: State, lab: dict[str, Any], python: str) -> None:
         for name, host in lab["hosts"].items()
     }
     content = {"all": {"vars": variables(state, lab), "children": {"web": {"hosts": hosts}}}}
-    write_text(state.inventory, yaml.safe_dump(content, sort_keys=False, default_flow_style=False, width=120))
+    text = yaml.dump(content, Dumper=_Dumper, sort_keys=False, default_flow_style=False, width=120)
+    write_text(state.inventory, text)

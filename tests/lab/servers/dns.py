@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from dnslib import CLASS, QTYPE, RCODE, RD, RR, SOA, DNSHeader, DNSLabel, DNSRecord
+from dnslib import CLASS, EDNS0, QTYPE, RCODE, RD, RR, SOA, DNSHeader, DNSLabel, DNSRecord
 
 from ..ports import LOOPBACK
 from ..processes import own_command, start
@@ -28,7 +28,8 @@ from ..state import State, read_json, write_json
 
 NAME = "dns"
 LONGEST_CHAIN = 8
-UDP_LIMIT = 1232
+UDP_LIMIT = 512
+EDNS_LIMIT = 1232
 
 
 class Lag:
@@ -142,10 +143,16 @@ class _Server:
         """Answer one packet and record it; UDP answers that do not fit are cut (TC, RFC 2181 section 9)."""
         question = DNSRecord.parse(packet)
         reply = self.answerer.answer(question)
+        limit = UDP_LIMIT
+        option = next((record for record in question.ar if record.rtype == QTYPE.OPT), None)
+        if option is not None:
+            # An OPT record's class is the size the client takes (RFC 6891 section 6.1.2).
+            limit = max(UDP_LIMIT, min(option.rclass, EDNS_LIMIT))
+            reply.add_ar(EDNS0(udp_len=EDNS_LIMIT))
         name = str(question.q.qname).rstrip(".").lower()
         self.log.add(transport, name, RCODE.get(reply.header.rcode), kind=QTYPE.get(question.q.qtype))
         packed: bytes = reply.pack()
-        if transport == "UDP" and len(packed) > UDP_LIMIT:
+        if transport == "UDP" and len(packed) > limit:
             cut = DNSRecord(DNSHeader(id=question.header.id, qr=1, aa=1, tc=1, rd=question.header.rd), q=question.q)
             packed = cut.pack()
         return packed
@@ -181,8 +188,8 @@ def serve(state: State) -> None:
         request_queue_size = 128
 
     address = (LOOPBACK, settings["port"])
-    tcp = ThreadedTcp(address, Tcp)
     udp = ThreadedUdp(address, Udp)
+    tcp = ThreadedTcp(address, Tcp)
     threading.Thread(target=tcp.serve_forever, daemon=True).start()
     udp.serve_forever()
 

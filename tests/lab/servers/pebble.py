@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
@@ -12,7 +13,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from ..errors import LabError
+from ..errors import MissingProgram
 from ..ports import LOOPBACK
 from ..processes import start
 from ..state import State, write_json
@@ -47,70 +48,79 @@ def version_of(binary: Path) -> str:
     return match[1].decode() if match else ""
 
 
-def _built(cache: Path) -> Path | None:
-    """Build the pinned version into the cache, None when there is no Go or it failed."""
-    go = shutil.which("go") or shutil.which("/usr/local/go/bin/go")
+def _built(cache: Path) -> str:
+    """Build the pinned version into the cache; returns "" or why that was not possible."""
+    go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin:/usr/lib/go/bin")
     if go is None:
-        return None
-    cache.mkdir(parents=True, exist_ok=True)
+        return "there is no Go"
     with tempfile.TemporaryDirectory(dir=cache, prefix="go-") as folder:
         environment = {**os.environ, "GOBIN": folder, "CGO_ENABLED": "0"}
         command = [go, "install", f"{MODULE}/cmd/pebble@v{VERSION}"]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            print(f"go install of Pebble {VERSION} failed: {done.stderr.strip()[-500:]}", flush=True)
-            return None
-        target = cache / "pebble"
-        os.replace(Path(folder) / "pebble", target)
-    return target
+            return "go install failed: " + " ".join(done.stderr.split())[-300:]
+        os.replace(Path(folder) / "pebble", cache / "pebble")
+    return ""
 
 
-def _from_debian(cache: Path) -> Path | None:
-    """Unpack Debian's package into the cache (nothing is installed), None where there is no such package."""
+def _from_debian(cache: Path) -> str:
+    """Unpack Debian's package into the cache (nothing is installed); returns "" or why that was not possible."""
     if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
-        return None
-    cache.mkdir(parents=True, exist_ok=True)
+        return "this is no Debian"
     with tempfile.TemporaryDirectory(dir=cache, prefix="deb-") as folder:
-        os.chmod(folder, 0o755)
+        # apt-get downloads as its own user, who must be able to write here.
+        os.chmod(folder, 0o777)
         steps = [["apt-get", "download", "pebble"]]
         if os.getuid() == 0:
-            steps.append(["apt-get", "update"])
-            steps.append(["apt-get", "download", "pebble"])
+            steps += [["apt-get", "-q", "update"], ["apt-get", "download", "pebble"]]
+        package, said = None, ""
         for step in steps:
-            subprocess.run(step, cwd=folder, capture_output=True, check=False)
+            done = subprocess.run(step, cwd=folder, capture_output=True, text=True, check=False)
+            said = " ".join(done.stderr.split())[-300:]
             package = next(Path(folder).glob("pebble_*.deb"), None)
             if package is not None:
                 break
-        else:
-            return None
+        if package is None:
+            return f"Debian's package pebble cannot be downloaded: {said}"
         subprocess.run(["dpkg-deb", "-x", str(package), f"{folder}/root"], capture_output=True, check=False)
         unpacked = Path(folder) / "root/usr/bin/pebble"
         if not unpacked.is_file():
-            return None
-        target = cache / "pebble-debian"
-        os.replace(unpacked, target)
-    return target
+            return f"Debian's package {package.name} holds no pebble"
+        os.replace(unpacked, cache / "pebble-debian")
+    return ""
 
 
 def find() -> Path:
     """The Pebble binary to run: the pinned version where it can be had, else the best there is.
 
-    :raises LabError: when there is none; the message names what would bring one.
+    In this order: the pinned version on PATH or in the cache; built by Go; another version on PATH; Debian's.
+
+    :raises MissingProgram: when there is none; the message names what would bring one.
     """
     cache = cache_folder() / "bin"
     on_path = shutil.which("pebble")
-    present = [Path(found) for found in (on_path, shutil.which(cache / "pebble")) if found]
-    for candidate in present:
-        if version_of(candidate) == VERSION:
+    for candidate in ([Path(on_path)] if on_path else []) + [cache / "pebble"]:
+        if candidate.is_file() and version_of(candidate) == VERSION:
             return candidate
-    older = next(iter(present), None) or next((p for p in [cache / "pebble-debian"] if p.is_file()), None)
-    found = _built(cache) or older or _from_debian(cache)
-    if found is None:
-        raise LabError(
-            f"Pebble {VERSION} is missing: put `pebble` on PATH, or install Go so that the lab can build it "
-            f"(go install {MODULE}/cmd/pebble@v{VERSION}), or run where Debian's package pebble can be downloaded"
-        )
-    return found
+    cache.mkdir(parents=True, exist_ok=True)
+    with open(cache / "pebble.lock", "w") as lock:
+        # Labs that start together build it once.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if (cache / "pebble").is_file():
+            return cache / "pebble"
+        reasons = [_built(cache)]
+        if not reasons[0]:
+            return cache / "pebble"
+        if on_path:
+            return Path(on_path)
+        if not (cache / "pebble-debian").is_file():
+            reasons.append(_from_debian(cache))
+        if (cache / "pebble-debian").is_file():
+            return cache / "pebble-debian"
+    raise MissingProgram(
+        f"Pebble {VERSION} is missing ({'; '.join(reasons)}). Put `pebble` on PATH, or install Go so that it can be "
+        f"built (go install {MODULE}/cmd/pebble@v{VERSION}), or run where Debian's package pebble can be downloaded"
+    )
 
 
 def launch(
@@ -131,6 +141,7 @@ def launch(
         name that is ordered: Pebble's handler breaks off (index out of range) when the ordered name is shorter.
     :param environment: Pebble's switches (PEBBLE_...), over the lab's own.
     :returns: the URL of the directory.
+    :raises MissingProgram: when there is no Pebble to be had.
     """
     binary = find()
     folder = state.folder(NAME)
