@@ -12,9 +12,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.runner import interpreters, pebble, sanity, tree, venvs
+from tests.runner import interpreters, sanity, tree, venvs
 from tests.runner.console import Console, StepFailed, call
-from tests.runner.paths import BIN, CACHE, COLLECTION, INSTALLED, LINKED, ROOT, TREE, UNDER_CI, environment
+from tests.runner.paths import CACHE, COLLECTION, INSTALLED, LINKED, LOGS, ROOT, TREE, UNDER_CI, environment
 from tests.runner.venvs import Venv
 
 # The controllers that run the installed collection: the oldest supported ansible-core with the lowest versions that
@@ -167,19 +167,30 @@ class Checks:
         return made[0] if self.console.step(words, work) else None
 
     def _provide_pebble(self) -> None:
+        """Have the lab find or build Pebble once, before several test processes want it."""
+        script = "from tests.lab.servers.pebble import find, version_of; p = find(); print(version_of(p) or 'other', p)"
+        words = [self.tools.bin("python"), "-c", script]
+
+        def work(log: Path) -> str:
+            version, path = call(log, words, env=environment(collections=LINKED), timeout=600).split()[-2:]
+            return f"{version} at {path}"
+
+        log = LOGS / "pebble.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.unlink(missing_ok=True)
         try:
-            pebble.check()
-        except StepFailed as error:
-            self.console.skip("tests with Pebble", str(error))
-            return
-        self.console.step("Pebble", pebble.provide)
+            note = work(log)
+        except StepFailed:
+            self.console.skip("tests with Pebble", log.read_text(encoding="utf-8").strip().splitlines()[-1])
+        else:
+            self.console.say(f"Pebble {note}")
 
     def _call(self, title: str, argv: Sequence[str | Path], env: dict[str, str], cwd: Path = ROOT) -> None:
         self.console.step(title, lambda log: call(log, argv, env=env, cwd=cwd, timeout=600) and None)
 
     def _pytest(self, title: str, paths: list[str], extra: dict[str, str]) -> None:
         tools = self.tools
-        env = environment(collections=LINKED, path=[BIN, tools.path / "bin"])
+        env = environment(collections=LINKED, path=[tools.path / "bin"])
         env.update(extra)
         if UNDER_CI:
             env["CI"] = "true"

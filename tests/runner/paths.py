@@ -21,7 +21,6 @@ TREE = CACHE / "tree"
 COLLECTION = Path("ansible_collections") / "certfleet" / "acme"
 INSTALLED = CACHE / "installed"
 BUILD = CACHE / "build"
-BIN = CACHE / "bin"
 HOME = CACHE / "home"
 
 UNDER_CI = os.environ.get("CI", "").lower() not in ("", "0", "false", "no")

@@ -17,7 +17,7 @@ from tests.runner.console import call
 from tests.runner.paths import CACHE, REQUIREMENTS, ROOT, environment
 
 RUNTIME = ROOT / "requirements.txt"
-LAB = REQUIREMENTS / "lab.txt"
+LAB = ROOT / "tests" / "lab" / "requirements.txt"
 UNITS = REQUIREMENTS / "units.txt"
 LINT = REQUIREMENTS / "lint.txt"
 
