@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ._errors import CertfleetError
@@ -16,6 +16,9 @@ from ._errors import CertfleetError
 LONG_SHARE = 1 / 3
 SHORT_SHARE = 1 / 2
 SHORT_LIFETIME = datetime.timedelta(days=10)
+
+#: Gives the time, aware; a seam for tests.
+Clock = Callable[[], datetime.datetime]
 
 
 @dataclass(frozen=True)
@@ -176,6 +179,11 @@ def _text(when: datetime.datetime) -> str:
 def _span(span: datetime.timedelta) -> str:
     hours = span.total_seconds() / 3600
     return f"{hours / 24:.1f} days" if hours >= 48 else f"{hours:.1f} hours"
+
+
+def utc_now() -> datetime.datetime:
+    """The clock of ordinary runs."""
+    return datetime.datetime.now(datetime.timezone.utc)
 
 
 def parse_instant(text: str) -> datetime.datetime:

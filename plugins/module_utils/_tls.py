@@ -33,7 +33,10 @@ class Served:
 
     def facts(self) -> dict[str, Any]:
         """As _x509.certificate_facts()."""
-        return _x509.certificate_facts(_x509.load_chain(ssl.DER_cert_to_PEM_cert(self.leaf))[0])
+        return _x509.certificate_facts(_x509.load_chain(self.leaf_pem())[0])
+
+    def leaf_pem(self) -> str:
+        return ssl.DER_cert_to_PEM_cert(self.leaf)
 
 
 def handshake(host: str, port: int, server_name: str | None, *, timeout: float) -> Served:

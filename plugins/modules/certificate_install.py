@@ -46,6 +46,8 @@ options:
     default: 3
   concurrency:
     description: How many endpoints are proven at the same time.
+    type: int
+    default: 8
 extends_documentation_fragment:
   - certfleet.acme.attributes
   - certfleet.acme.batch

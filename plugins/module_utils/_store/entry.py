@@ -11,7 +11,7 @@ import fcntl
 import json
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,12 +39,6 @@ _FORMAT = 1
 PENDING_LIFETIME = datetime.timedelta(days=7)
 LOCK_TIMEOUT = 60.0
 _LOCK_PAUSE = 0.1
-
-Clock = Callable[[], datetime.datetime]
-
-
-def utc_now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.timezone.utc)
 
 
 @dataclass
@@ -190,26 +184,10 @@ class Entry:
             with versions.sub(label) as folder:
                 version.meta = _json(folder.read(META))
                 try:
-                    self._read_certificates(folder, version)
+                    _read_certificates(folder, version)
                 except CertfleetError as error:
                     version.broken = str(error)
         return version
-
-    def _read_certificates(self, folder: Folder, version: Version) -> None:
-        texts: dict[str, bytes] = {}
-        for name in (KEY, CERT, CHAIN, FULLCHAIN):
-            data = folder.read(name)
-            if data is None:
-                raise CertfleetError(f"{name} is missing")
-            texts[name] = data
-        leaf_text = texts[CERT].decode("ascii", "replace")
-        leaf = _x509.load_chain(leaf_text)[0]
-        version.facts = _x509.certificate_facts(leaf)
-        version.leaf_pem = leaf_text
-        if texts[FULLCHAIN] != texts[CERT] + texts[CHAIN]:
-            raise CertfleetError(f"{FULLCHAIN} is not {CERT} and {CHAIN}")
-        if keys.fingerprint(keys.load(texts[KEY])) != version.facts["public_key_sha256"]:
-            raise CertfleetError("the private key belongs to another certificate")
 
     def pending(self) -> Pending | None:
         """The request that has no chain yet; None also when what lies there is of no use."""
@@ -341,6 +319,23 @@ def _correct_files(folder: Folder, *, dry: bool) -> bool:
         if folder.kind(name) == "file":
             changed |= folder.correct(name, secret=name == KEY, dry=dry)
     return changed
+
+
+def _read_certificates(folder: Folder, version: Version) -> None:
+    leaf = _needed(folder, CERT)
+    version.leaf_pem = leaf.decode("ascii", "replace")
+    version.facts = _x509.certificate_facts(_x509.load_chain(version.leaf_pem)[0])
+    if _needed(folder, FULLCHAIN) != leaf + _needed(folder, CHAIN):
+        raise CertfleetError(f"{FULLCHAIN} is not {CERT} and {CHAIN}")
+    if keys.fingerprint(keys.load(_needed(folder, KEY))) != version.facts["public_key_sha256"]:
+        raise CertfleetError("the private key belongs to another certificate")
+
+
+def _needed(folder: Folder, name: str) -> bytes:
+    data = folder.read(name)
+    if data is None:
+        raise CertfleetError(f"{name} is missing")
+    return data
 
 
 def _json(data: bytes | None) -> dict[str, Any]:

@@ -15,11 +15,11 @@ from .. import _x509
 from .._batch import finish, run_batch
 from .._errors import CertfleetError
 from .._module import require
-from .._renewal import Decision, Held, Reason, Wanted, decide, parse_instant
+from .._renewal import Clock, Decision, Held, Reason, Wanted, decide, parse_instant, utc_now
 from . import keys
 from ._library import CRYPTOGRAPHY_IMPORT_ERROR
 from .declared import Declared, names_once, parse
-from .entry import PENDING_LIFETIME, Clock, Entry, Pending, Store, Version, utc_now
+from .entry import PENDING_LIFETIME, Entry, Pending, Store, Version
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule

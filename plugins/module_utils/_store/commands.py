@@ -1,0 +1,55 @@
+# Copyright: (c) 2026, certfleet.acme contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The operator's own commands: no shell, bounded, their output told in one line when they fail."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import tempfile
+from collections.abc import Sequence
+
+from .._errors import CertfleetError
+
+#: Seconds after which a command is stopped.
+COMMAND_TIMEOUT = 300.0
+_MAX_OUTPUT = 600
+
+
+def run_command(argv: Sequence[str], *, timeout: float = COMMAND_TIMEOUT) -> None:
+    """Run a program and wait for it. Raises CertfleetError with its last output when it fails.
+
+    Its output goes to an unnamed file, not a pipe: a daemon that it leaves behind may keep that open for ever.
+    """
+    shown = shlex.join(argv)
+    with tempfile.TemporaryFile() as output:
+        try:
+            process = subprocess.Popen(
+                list(argv), stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", start_new_session=True
+            )
+        except OSError as error:
+            raise CertfleetError(f"{shown}: {error.strerror}") from error
+        try:
+            status = process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise CertfleetError(f"{shown} did not end within {timeout:.0f} s{_last(output)}") from None
+        if status:
+            how = f"was ended by signal {-status}" if status < 0 else f"failed with status {status}"
+            raise CertfleetError(f"{shown} {how}{_last(output)}")
+
+
+def _last(output: object) -> str:
+    """The end of what it said, in one line."""
+    file = output
+    size = os.fstat(file.fileno()).st_size  # type: ignore[attr-defined]
+    text = os.pread(file.fileno(), _MAX_OUTPUT * 4, max(0, size - _MAX_OUTPUT * 4))  # type: ignore[attr-defined]
+    line = " ".join(text.decode("utf-8", "replace").split())
+    if not line:
+        return ""
+    return f": {line}" if len(line) <= _MAX_OUTPUT else f": ...{line[-_MAX_OUTPUT:]}"

@@ -1,0 +1,258 @@
+# Copyright: (c) 2026, certfleet.acme contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Chains in: put beside their key, activated, deployed and proven, or left staged."""
+
+from __future__ import annotations
+
+import datetime
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .. import _x509
+from .._batch import finish
+from .._errors import CertfleetError
+from .._module import require
+from .._renewal import Held
+from ._library import CRYPTOGRAPHY_IMPORT_ERROR
+from .declared import Declared, names_once, parse
+from .entry import Store, Version
+from .transaction import Transaction, Work, result
+
+if TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+#: What an issued item tells and certificate.json keeps.
+_KEPT = ("acme_directory", "account_uri", "order_uri", "certificate_url", "profile")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """activate: False stops when all is staged. keep: versions of each certificate. check: write nothing."""
+
+    activate: bool
+    keep: int
+    check: bool
+    transaction: Transaction
+
+
+def main_work(module: AnsibleModule) -> dict[str, Any]:
+    """The module certificate_install."""
+    require(cryptography=CRYPTOGRAPHY_IMPORT_ERROR)
+    params = module.params
+    if params["keep_versions"] < 1:
+        raise CertfleetError(f"keep_versions is {params['keep_versions']}", remedy="Give 1 or more.")
+    settings = Settings(
+        activate=params["state"] == "active",
+        keep=params["keep_versions"],
+        check=module.check_mode,
+        transaction=Transaction(concurrency=params["concurrency"]),
+    )
+    results = install(params["store_path"], params["certificates"], params["issued"] or [], settings)
+    diffs = [_diff(item) for item in results if item["changed"]] if module._diff else None
+    finish(module, "certificates", results, diffs=diffs)
+
+
+def install(
+    store_path: str, certificates: list[dict[str, Any]], issued: list[dict[str, Any]], settings: Settings
+) -> list[dict[str, Any]]:
+    """A result for each declared certificate, then one for each issued item that no declared one has the name of."""
+    names_once(certificates)
+    issued_by_name = _by_name(issued)
+    results: dict[str, dict[str, Any]] = {}
+    works: list[Work] = []
+    with Store(store_path, create=False) as store, ExitStack() as entries:
+        # Locks are taken in one order by all, so that no two runs wait for each other.
+        for item in sorted(certificates, key=lambda item: str(item["name"])):
+            try:
+                work = Work(parse(item))
+                _open(work, store, entries, settings)
+                _stage(work, issued_by_name.get(item["name"]), settings)
+                if settings.activate:
+                    _aim(work, settings)
+                works.append(work)
+            except CertfleetError as error:
+                results[item["name"]] = {**_EMPTY, **error.as_result(), "name": item["name"]}
+        if settings.activate and not settings.check:
+            settings.transaction.run(works)
+            for work in works:
+                _prune(work, settings.keep)
+        for work in works:
+            if settings.activate:
+                _conclude(work, settings)
+            results[work.declared.name] = result(work)
+    undeclared = [name for name in issued_by_name if name not in results]
+    for name in undeclared:
+        stray = CertfleetError(f"a certificate came for {name}, which is not declared for this host")
+        results[name] = {**_EMPTY, **stray.as_result(), "name": name}
+    return [results[name] for name in [*(item["name"] for item in certificates), *undeclared]]
+
+
+_EMPTY: dict[str, Any] = {
+    "stage": "nothing",
+    "version": None,
+    "serial": None,
+    "not_after": None,
+    "previous_serial": None,
+    "path": None,
+    "active": False,
+    "deployed": False,
+    "rolled_back": False,
+}
+
+
+def _by_name(issued: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for item in issued:
+        name = item.get("name")
+        if not name:
+            raise CertfleetError("an entry of issued has no name", remedy="Pass the results of acme_certificate as is.")
+        if name in found:
+            raise CertfleetError(f"issued has two entries for {name}", remedy="Pass the entries of this host only.")
+        found[name] = item
+    return found
+
+
+def _open(work: Work, store: Store, entries: ExitStack, settings: Settings) -> None:
+    work.entry = entry = store.entry(work.declared.name, work.declared.ownership, create=False)
+    if entry is None:
+        return
+    entries.callback(entry.close)
+    entry.lock()
+    if not settings.check:
+        entry.sweep()
+    work.changed = entry.correct_modes(dry=settings.check)
+    work.previous = entry.current()
+    if work.previous is not None:
+        work.target = entry.load(work.previous)
+        work.previous_serial = work.target.facts.get("serial")
+
+
+def _stage(work: Work, item: dict[str, Any] | None, settings: Settings) -> None:
+    """Put the chain that came beside its key. What is wrong with it is the failure of this certificate."""
+    if item is None:
+        return
+    if item.get("failed"):
+        work.fail("issue", item.get("msg") or "it was not issued")
+        return
+    chain_pem = item.get("fullchain") or f"{item.get('certificate') or ''}\n{item.get('chain') or ''}"
+    if not _x509.split_pem(chain_pem):
+        if settings.check:
+            work.changed, work.stage = True, "staged"  # the CA was not asked, because of check mode
+        else:
+            work.fail("stage", "no certificate came for it")
+        return
+    try:
+        work.target = _staged(work, item, chain_pem, settings) or work.target
+    except CertfleetError as error:
+        work.fail("stage", error)
+
+
+def _staged(work: Work, item: dict[str, Any], chain_pem: str, settings: Settings) -> Version | None:
+    """The version that holds this chain, made when there is none; None in check mode when it would have to be made."""
+    entry, declared = work.entry, work.declared
+    leaf = _x509.certificate_facts(_x509.load_chain(chain_pem)[0])
+    labels = entry.labels() if entry else []
+    for label in reversed(labels):
+        version = entry.load(label) if entry else None
+        if version and not version.broken and version.facts["fingerprint_sha256"] == leaf["fingerprint_sha256"]:
+            work.stage = "staged"
+            return version
+    pending = entry.pending() if entry else None
+    if entry is None or pending is None:
+        raise CertfleetError(
+            "this host has no request that the certificate could answer", remedy="Run certificate_request first."
+        )
+    _x509.check_chain_for_csr(chain_pem, pending.csr_pem)
+    _x509.check_chain(chain_pem, public_key=pending.public_key_sha256, names=list(declared.identifiers))
+    now = _x509.timestamp(settings.transaction.now())
+    if leaf["not_after"] <= now:
+        raise CertfleetError(f"the certificate expired at {leaf['not_after']}", remedy="Request it anew.")
+    work.changed, work.stage = True, "staged"
+    if settings.check:
+        return None
+    meta = {name: item.get(name) for name in _KEPT}
+    meta.update(
+        identifiers=list(declared.identifiers),
+        key_type=declared.key_type,
+        requested_profile=pending.request.get("profile"),
+        serial=leaf["serial"],
+        not_after=leaf["not_after"],
+        staged_at=now,
+    )
+    return entry.load(entry.stage(chain_pem, meta))
+
+
+def _aim(work: Work, settings: Settings) -> None:
+    """Choose what is to be active: the newest version when it is newer than the active one, whole and as declared."""
+    entry = work.entry
+    if entry is None:
+        return
+    labels = entry.labels()
+    if labels and (work.previous is None or int(labels[-1]) > int(work.previous)):
+        newest = entry.load(labels[-1])
+        problem = _unfit(newest, work.declared, settings.transaction.now())
+        if not problem:
+            work.target = newest
+            return
+        if work.previous is None:
+            work.target = None
+            work.fail("activate", problem)
+            return
+    work.target = entry.load(work.previous) if work.previous else None
+    if work.target is not None and work.target.broken:
+        work.fail("activate", f"the active version {work.target.label} cannot be used: {work.target.broken}")
+        work.target = None
+
+
+def _unfit(version: Version, declared: Declared, now: datetime.datetime) -> str:
+    """Why a staged version is not to be activated; empty when it is."""
+    held = version.held()
+    if not isinstance(held, Held):
+        return held.why
+    if set(held.identifiers) != set(declared.identifiers) or held.key_type != declared.key_type:
+        return f"version {version.label} is not as declared: {held.key_type} for {', '.join(held.identifiers)}"
+    if held.not_after <= now:
+        return f"version {version.label} expired at {version.facts['not_after']}"
+    return ""
+
+
+def _prune(work: Work, keep: int) -> None:
+    """Old versions go when nothing failed; what is active, what was active before and what is newer stay."""
+    if work.entry is None or work.errors or not work.changed:
+        return
+    try:
+        current = work.entry.current()
+        labels = work.entry.labels()
+        if current is None or current not in labels:
+            return
+        position = labels.index(current)
+        spare = {*labels[max(0, position - 1) :], *([work.previous] if work.previous else [])}
+        work.entry.prune(keep, spare)
+    except CertfleetError as error:
+        work.fail("prune", error)
+
+
+def _conclude(work: Work, settings: Settings) -> None:
+    """What check mode would have done, and the stage of what was left alone."""
+    if settings.check and (work.needs_switch() or work.needs_deploy()):
+        work.changed = True
+    if work.target is None or work.stopped:
+        return
+    if work.declared.deploy and not work.needs_deploy():
+        work.deployed = True
+    work.stage = "deployed" if work.deployed else "active"
+
+
+def _diff(item: dict[str, Any]) -> dict[str, Any]:
+    before = item["previous_serial"] or "none"
+    after = item["serial"] if item["active"] or item["rolled_back"] else before
+    after = before if item["rolled_back"] else after
+    return {
+        "before_header": item["name"],
+        "after_header": item["name"],
+        "before": f"active serial: {before}\n",
+        "after": f"active serial: {after}\nstage: {item['stage']}\nversion: {item['version']}\n",
+    }

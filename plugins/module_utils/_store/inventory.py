@@ -1,0 +1,152 @@
+# Copyright: (c) 2026, certfleet.acme contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What certificates there are on a host: in the store, and in any other PEM files. Reads only."""
+
+from __future__ import annotations
+
+import datetime
+import glob
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from .. import _x509
+from .._batch import finish
+from .._errors import CertfleetError
+from .._module import require
+from .._renewal import parse_instant, utc_now
+from ._library import CRYPTOGRAPHY_IMPORT_ERROR
+from .entry import Entry, Store, Version
+from .files import Ownership
+
+if TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+_MAX_FILE = 4 * 1024 * 1024
+_META = ("acme_directory", "account_uri", "order_uri", "certificate_url", "profile", "requested_profile")
+_FACTS = (
+    "serial",
+    "not_before",
+    "not_after",
+    "issuer",
+    "subject",
+    "identifiers",
+    "fingerprint_sha256",
+    "public_key_sha256",
+    "key_type",
+    "ari_cert_id",
+)
+
+
+def main_work(module: AnsibleModule) -> dict[str, Any]:
+    """The module certificate_info."""
+    require(cryptography=CRYPTOGRAPHY_IMPORT_ERROR)
+    params = module.params
+    now = utc_now()
+    found: list[dict[str, Any]] = []
+    if params["store_path"]:
+        found += _of_store(params["store_path"], params["names"] or [], params["versions"], now)
+    for path in params["paths"] or []:
+        found += _of_path(path, now)
+    wanted = {_hexadecimal(serial) for serial in params["serials"] or []}
+    if wanted:
+        found = [item for item in found if item["failed"] or item["serial"] in wanted]
+    finish(module, "certificates", found)
+
+
+def _hexadecimal(serial: str) -> str:
+    """The spelling of results, from any usual one: colons, capitals, leading zeros. Raises CertfleetError."""
+    try:
+        return format(int(serial.replace(":", "").strip(), 16), "x")
+    except ValueError as error:
+        raise CertfleetError(f"{serial!r} is not a hexadecimal serial number") from error
+
+
+def _of_store(path: str, names: list[str], which: str, now: datetime.datetime) -> list[dict[str, Any]]:
+    result: list[dict[str, Any]] = []
+    with Store(path, create=False, trusting=True) as store:
+        for name in store.names():
+            if names and name not in names:
+                continue
+            try:
+                entry = store.entry(name, Ownership(), create=False)
+                if entry is not None:
+                    with entry:
+                        result += _of_entry(entry, which, now)
+            except CertfleetError as error:
+                result.append({**_empty("store", os.path.join(path, name)), **error.as_result(), "name": name})
+    return result
+
+
+def _of_entry(entry: Entry, which: str, now: datetime.datetime) -> Iterator[dict[str, Any]]:
+    current = entry.current()
+    for label in entry.labels():
+        if current is None or int(label) > int(current):
+            state = "staged"
+        else:
+            state = "active" if label == current else "replaced"
+        if which in {"all", state}:
+            yield _version_item(entry, entry.load(label), state, now)
+
+
+def _version_item(entry: Entry, version: Version, state: str, now: datetime.datetime) -> dict[str, Any]:
+    return {
+        **_empty("store", os.path.join(entry.path, "versions", version.label)),
+        **version.facts,
+        **{name: version.meta.get(name) for name in _META},
+        **_dates(version.facts, now),
+        "name": entry.name,
+        "version": version.label,
+        "state": state,
+        "active": state == "active",
+        "deployed_at": (version.meta.get("deployed") or {}).get("at"),
+        "certificate": version.leaf_pem or None,
+        "broken": version.broken or None,
+    }
+
+
+def _of_path(pattern: str, now: datetime.datetime) -> Iterator[dict[str, Any]]:
+    """The first certificate of each file; a pattern that matches nothing gives nothing."""
+    for path in sorted(glob.glob(pattern)) if glob.has_magic(pattern) else [pattern]:
+        item = _empty("path", path)
+        try:
+            with open(path, "rb") as file:
+                text = file.read(_MAX_FILE).decode("ascii", "replace")
+            leaf = _x509.load_chain(text)[0]
+            facts = _x509.certificate_facts(leaf)
+            item.update(facts, **_dates(facts, now), certificate=_x509.split_pem(text)[0])
+        except OSError as error:
+            item.update(CertfleetError(f"{path}: {error.strerror}").as_result())
+        except CertfleetError as error:
+            item.update(CertfleetError(f"{path}: {error}").as_result())
+        yield item
+
+
+def _dates(facts: dict[str, Any], now: datetime.datetime) -> dict[str, Any]:
+    if not facts:
+        return {"expired": None, "seconds_remaining": None}
+    left = int((parse_instant(facts["not_after"]) - now).total_seconds())
+    return {"expired": left <= 0, "seconds_remaining": max(0, left)}
+
+
+def _empty(source: str, path: str) -> dict[str, Any]:
+    return {
+        "source": source,
+        "name": path,
+        "path": path,
+        "version": None,
+        "state": None,
+        "active": None,
+        **dict.fromkeys(_FACTS),
+        **dict.fromkeys(_META),
+        "deployed_at": None,
+        "expired": None,
+        "seconds_remaining": None,
+        "certificate": None,
+        "broken": None,
+        "changed": False,
+        "failed": False,
+        "msg": "",
+    }

@@ -1,0 +1,243 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, certfleet.acme contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: acme_renewal_info
+short_description: Decide which certificates are due for renewal and why
+version_added: 1.0.0
+author:
+  - certfleet.acme contributors (@certfleet)
+description:
+  - Compares each certificate with what is declared for it and says whether it is to be renewed, and all reasons.
+  - The reasons, the weightiest first, are C(forced), C(missing), C(broken), C(identifiers_changed),
+    C(key_type_changed), C(profile_changed), C(ca_changed), C(expired), C(ari) (the instant of O(certificates[].renew_at) has passed) and
+    C(due) (too little of the lifetime is left).
+  - M(certfleet.acme.certificate_request) decides in the same way for certificates in the store of a host. This module
+    is for certificates that are elsewhere.
+  - No request is sent to the CA.
+options:
+  certificates:
+    description: The certificates.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: Name for the result.
+        type: str
+      certificate_content:
+        description:
+          - The certificate in PEM. A chain may follow.
+          - Without it and O(certificates[].certificate_path), the certificate is missing, and so due.
+        type: str
+      certificate_path:
+        description:
+          - File with the certificate in PEM, where the module runs. When it is not there, the certificate is missing.
+        type: path
+      identifiers:
+        description: Names that the certificate is to be for. Without them, those that it is for.
+        type: list
+        elements: str
+      key_type:
+        description: Kind of key that it is to have. Without it, any.
+        type: str
+        choices: [ecdsa-p256, ecdsa-p384, rsa-2048, rsa-3072, rsa-4096]
+      profile:
+        description: Profile that it is to have. Compared when O(certificates[].issued_profile) is given.
+        type: str
+      issued_profile:
+        description: Profile that it was asked for with.
+        type: str
+      issued_acme_directory:
+        description: Directory of the CA that issued it. Compared with O(acme_directory).
+        type: str
+      renew_at:
+        description: Instant that was picked from the window that the CA suggests (RFC 9773), ISO 8601.
+        type: str
+      renew_when_remaining:
+        description:
+          - Renew when less than this share of the lifetime is left, between 0 and 1.
+          - Without it, a certificate is due when less than a third is left, or less than half when it lives for less
+            than ten days.
+        type: float
+      force:
+        description: Renew in any case.
+        type: bool
+        default: false
+  acme_directory:
+    description: Directory of the CA that the certificates are to come from. Without it, any.
+    type: str
+notes:
+  - The options for the account and the connection are accepted so that defaults for the whole action group can be set.
+    They are not used.
+extends_documentation_fragment:
+  - certfleet.acme.acme
+  - certfleet.acme.acme.account
+  - certfleet.acme.acme.creation
+  - certfleet.acme.attributes
+  - certfleet.acme.attributes.action_group
+  - certfleet.acme.attributes.info_module
+  - certfleet.acme.batch
+attributes:
+  platform:
+    platforms: posix
+seealso:
+  - module: certfleet.acme.certificate_request
+"""
+
+EXAMPLES = r"""
+- name: Which of these certificates are due?
+  certfleet.acme.acme_renewal_info:
+    certificates:
+      - name: web
+        certificate_path: /srv/certificates/web.pem
+        identifiers: [example.com, www.example.com]
+        renew_when_remaining: 0.4
+  register: renewal
+  delegate_to: localhost
+
+- name: Say why
+  ansible.builtin.debug:
+    msg: "{{ renewal.certificates | selectattr('should_renew') | map(attribute='msg') }}"
+"""
+
+RETURN = r"""
+certificates:
+  description: A result for each certificate, in their order.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - name: web
+      should_renew: true
+      reasons:
+        - code: identifiers_changed
+          text: "identifiers: www.example.com added"
+      remaining: 0.71
+      due_at: "2026-10-31T23:59:59Z"
+      cert_id: AQI.Pyqc
+      supports_ari: null
+      serial: 3f2a9c
+      not_before: "2026-09-01T00:00:00Z"
+      not_after: "2026-11-30T00:00:00Z"
+      issuer: CN=Example CA
+      identifiers: [example.com]
+      public_key_sha256: 9a3c0f7f6a1c1f34a0e2d1d2ad0dbb1f7e8b3b60f0c8d7a3d1e4c5b6a7988796
+      key_type: ecdsa-p256
+      changed: false
+      failed: false
+      msg: "identifiers: www.example.com added"
+  contains:
+    name:
+      description: As given.
+      type: str
+    should_renew:
+      description: Whether it is to be renewed.
+      type: bool
+    reasons:
+      description: All reasons, the weightiest first.
+      type: list
+      elements: dict
+      contains:
+        code:
+          description: One of the codes above.
+          type: str
+        text:
+          description: One line for people.
+          type: str
+    remaining:
+      description: Share of the lifetime that is left, between 0 and 1.
+      type: float
+    due_at:
+      description: When the dates alone make it due.
+      type: str
+    cert_id:
+      description: Identifier for renewal information (RFC 9773), to be given to a new order as C(replaces).
+      type: str
+    supports_ari:
+      description: Whether the CA offers renewal information. V(none) while nobody has asked it.
+      type: bool
+    serial:
+      description: Serial number, hexadecimal.
+      type: str
+    not_before:
+      description: Begin of validity.
+      type: str
+    not_after:
+      description: End of validity.
+      type: str
+    issuer:
+      description: Issuer (RFC 4514).
+      type: str
+    identifiers:
+      description: DNS names and IP addresses of the certificate, sorted.
+      type: list
+      elements: str
+    public_key_sha256:
+      description: SHA-256 of its public key.
+      type: str
+    key_type:
+      description: Kind of its key.
+      type: str
+    changed:
+      description: Always V(false).
+      type: bool
+    failed:
+      description: Whether nothing could be decided.
+      type: bool
+    msg:
+      description: The reasons, or the cause when RV(certificates[].failed), in one line.
+      type: str
+failed_items:
+  description: Names of the certificates that nothing could be decided for.
+  returned: always
+  type: list
+  elements: str
+  sample: []
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.certfleet.acme.plugins.module_utils._acme.argspec import ACME_ARGSPEC
+from ansible_collections.certfleet.acme.plugins.module_utils._batch import BATCH_ARGSPEC
+from ansible_collections.certfleet.acme.plugins.module_utils._module import run
+from ansible_collections.certfleet.acme.plugins.module_utils._renewal_info import main_work
+
+
+def main() -> None:
+    certificate = {
+        "name": {"type": "str"},
+        "certificate_content": {"type": "str"},
+        "certificate_path": {"type": "path"},
+        "identifiers": {"type": "list", "elements": "str"},
+        "key_type": {"type": "str", "choices": ["ecdsa-p256", "ecdsa-p384", "rsa-2048", "rsa-3072", "rsa-4096"]},
+        "profile": {"type": "str"},
+        "issued_profile": {"type": "str"},
+        "issued_acme_directory": {"type": "str"},
+        "renew_at": {"type": "str"},
+        "renew_when_remaining": {"type": "float"},
+        "force": {"type": "bool", "default": False},
+    }
+    module = AnsibleModule(
+        argument_spec={
+            **ACME_ARGSPEC,
+            **BATCH_ARGSPEC,
+            "acme_directory": {"type": "str"},
+            "certificates": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": certificate,
+                "mutually_exclusive": [("certificate_content", "certificate_path")],
+            },
+        },
+        supports_check_mode=True,
+    )
+    run(module, main_work)
+
+
+if __name__ == "__main__":
+    main()
