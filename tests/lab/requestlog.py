@@ -119,15 +119,20 @@ class RequestLog:
         os.write(self._handle, (json.dumps(entry) + "\n").encode())
 
 
-def wsgi_middleware(app: Callable[..., Any], log: RequestLog) -> Callable[..., Any]:
-    """Record what a WSGI application (PEP 3333) answers."""
+def wsgi_middleware(
+    app: Callable[..., Any], log: RequestLog, carried_out: Callable[[str], None] = lambda method: None
+) -> Callable[..., Any]:
+    """Record what a WSGI application (PEP 3333) answers.
+
+    :param carried_out: called with the HTTP method of every request, the reader's too, before it is answered.
+    """
+    mark = "HTTP_" + READER_HEADER.upper().replace("-", "_")
 
     def wrapped(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
-        if "HTTP_" + READER_HEADER.upper().replace("-", "_") in environ:
-            return app(environ, start_response)
-
         def recording(status: str, headers: Any, *rest: Any) -> Any:
-            log.add(environ["REQUEST_METHOD"], environ.get("PATH_INFO", ""), int(status.split()[0]))
+            carried_out(environ["REQUEST_METHOD"])
+            if mark not in environ:
+                log.add(environ["REQUEST_METHOD"], environ.get("PATH_INFO", ""), int(status.split()[0]))
             return start_response(status, headers, *rest)
 
         return app(environ, recording)
@@ -136,22 +141,29 @@ def wsgi_middleware(app: Callable[..., Any], log: RequestLog) -> Callable[..., A
 
 
 def asgi_middleware(
-    app: Callable[..., Awaitable[None]], log: RequestLog
+    app: Callable[..., Awaitable[None]], log: RequestLog, carried_out: Callable[[str], None] = lambda method: None
 ) -> Callable[[dict[str, Any], Any, Any], Awaitable[None]]:
-    """Record what an ASGI application answers."""
+    """Record what an ASGI application answers; carried_out as for :func:`wsgi_middleware`."""
     mark = READER_HEADER.lower().encode()
 
     async def wrapped(scope: dict[str, Any], receive: Any, send: Any) -> None:
-        if scope["type"] != "http" or any(name.lower() == mark for name, _value in scope["headers"]):
+        if scope["type"] != "http":
             await app(scope, receive, send)
             return
+        marked = any(name.lower() == mark for name, _value in scope["headers"])
 
         async def recording(message: dict[str, Any]) -> None:
             if message["type"] == "http.response.start":
-                log.add(scope["method"], scope["path"], message["status"])
+                carried_out(scope["method"])
+                if not marked:
+                    log.add(scope["method"], scope["path"], message["status"])
             await send(message)
 
-        await app(scope, receive, recording)
+        try:
+            await app(scope, receive, recording)
+        finally:
+            # A client that went away in the middle may have been heeded all the same.
+            carried_out(scope["method"])
 
     return wrapped
 

@@ -134,6 +134,11 @@ class State:
         return self.root / "servers" / f"{server}.json"
 
     @property
+    def writes(self) -> Path:
+        """The file whose size counts the requests that may have changed the emulator."""
+        return self.root / "servers" / "writes"
+
+    @property
     def lab_json(self) -> Path:
         """The description of the running lab."""
         return self.root / "lab.json"

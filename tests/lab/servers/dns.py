@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The authoritative name server: every answer is what one emulator holds at the moment of the query.
 
-UDP and TCP on the same port. Nothing is cached. A CNAME is followed as long as its target lies in a zone of the
-emulator. SOA is made up (moto's is broken); all else comes from the emulator. A lag can be set while it
-runs: a value that is new to the server stays unseen for that many seconds after it was first asked for.
+UDP and TCP on the same port. A CNAME is followed as long as its target lies in a zone of the emulator. SOA is
+made up (moto's is broken); all else comes from the emulator. A lag can be set while it runs: a value that is new to
+the server stays unseen for that many seconds after it was first asked for.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any
 
 from dnslib import CLASS, EDNS0, QTYPE, RCODE, RD, RR, SOA, DNSHeader, DNSLabel, DNSRecord
 
+from ..holdings import Holdings, Snapshot
 from ..ports import LOOPBACK
 from ..processes import own_command, start
 from ..requestlog import RequestLog
@@ -59,29 +60,9 @@ class Lag:
 class Answerer:
     """Turns a question into an answer with the records of an emulator (RFC 1034 section 4.3.2)."""
 
-    def __init__(self, route53: Route53, lag: Lag) -> None:
-        self._route53 = route53
+    def __init__(self, holdings: Holdings, lag: Lag) -> None:
+        self._holdings = holdings
         self._lag = lag
-
-    def _zone_of(self, name: str, zones: list[Zone]) -> Zone | None:
-        fitting = [zone for zone in zones if not zone.private and (f".{name}").endswith(f".{zone.name}")]
-        return max(fitting, key=lambda zone: len(zone.name), default=None)
-
-    def _sets_at(self, zone: Zone, name: str) -> tuple[list[RecordSet], bool]:
-        """The sets at a name, else of the wildcard that covers it, and whether the name exists at all."""
-        listed = self._route53.records(zone.zone_id, name, 20)
-        own = [record for record in listed if record.name == name]
-        if own:
-            return own, True
-        if any(record.name.endswith(f".{name}") for record in listed) or name == zone.name:
-            return [], True
-        parent = name
-        while parent != zone.name:
-            parent = parent.partition(".")[2]
-            wildcard = [r for r in self._route53.records(zone.zone_id, f"*.{parent}", 20) if r.name == f"*.{parent}"]
-            if wildcard:
-                return wildcard, True
-        return [], False
 
     def answer(self, question: DNSRecord) -> DNSRecord:
         """The whole answer to one query; SERVFAIL when the emulator cannot be read."""
@@ -89,21 +70,18 @@ class Answerer:
         name = str(question.q.qname).rstrip(".").lower()
         wanted = QTYPE.get(question.q.qtype)
         try:
-            zones = self._route53.zones()
-            zone = self._zone_of(name, zones)
+            held = self._holdings.now()
+            zone = held.zone_of(name)
             if zone is None:
                 reply.header.rcode = RCODE.REFUSED
                 reply.header.aa = 0
                 return reply
             for _link in range(LONGEST_CHAIN):
-                follow = self._add(reply, zone, name, wanted)
-                if follow is None:
+                target = self._add(reply, held, zone, name, wanted)
+                below = held.zone_of(target) if target else None
+                if target is None or below is None:
                     break
-                name = follow
-                next_zone = self._zone_of(name, zones)
-                if next_zone is None:
-                    break
-                zone = next_zone
+                name, zone = target, below
             if not reply.rr:
                 reply.add_auth(self._soa(zone))
         except (OSError, Route53Error, ValueError) as error:
@@ -111,12 +89,12 @@ class Answerer:
             reply.header.rcode = RCODE.SERVFAIL
         return reply
 
-    def _add(self, reply: DNSRecord, zone: Zone, name: str, wanted: str) -> str | None:
+    def _add(self, reply: DNSRecord, held: Snapshot, zone: Zone, name: str, wanted: str) -> str | None:
         """Add what the zone says about a name; returns the target when that is a CNAME to follow."""
         if wanted == "SOA" and name == zone.name:
             reply.add_answer(self._soa(zone))
             return None
-        sets, exists = self._sets_at(zone, name)
+        sets, exists = held.sets_at(zone, name)
         follow = None
         for record in sets:
             if record.type not in (wanted, "CNAME") and wanted != "ANY":
@@ -162,7 +140,7 @@ def serve(state: State) -> None:
     """Run the server in this process until it is ended."""
     settings = read_json(state.settings(NAME))
     server = _Server(
-        Answerer(Route53(Access(**settings["access"])), Lag(state.settings("dns-lag"))),
+        Answerer(Holdings(Route53(Access(**settings["access"])), state.writes), Lag(state.settings("dns-lag"))),
         RequestLog(state.requests(NAME), lambda method, path: path),
     )
 

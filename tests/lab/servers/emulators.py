@@ -13,6 +13,7 @@ import asyncio
 from typing import Any
 
 from ..errors import LabError
+from ..holdings import WriteCounter
 from ..ports import LOOPBACK
 from ..processes import own_command, start
 from ..requestlog import RequestLog, asgi_middleware, route53_kind, wsgi_middleware
@@ -62,7 +63,8 @@ def serve_ministack(state: State) -> None:
     config.bind = [f"{LOOPBACK}:{read_json(state.settings('ministack'))['port']}"]
     config.keep_alive_timeout = 75
     config.loglevel = "INFO"
-    recorded: Any = asgi_middleware(app, RequestLog(state.requests("ministack"), route53_kind))
+    counter = WriteCounter(state.writes)
+    recorded: Any = asgi_middleware(app, RequestLog(state.requests("ministack"), route53_kind), counter.add)
     asyncio.run(serve(recorded, config))
 
 
@@ -72,7 +74,9 @@ def serve_moto(state: State) -> None:
     from werkzeug.serving import run_simple
 
     app = wsgi_middleware(
-        DomainDispatcherApplication(create_backend_app), RequestLog(state.requests("moto"), route53_kind)
+        DomainDispatcherApplication(create_backend_app),
+        RequestLog(state.requests("moto"), route53_kind),
+        WriteCounter(state.writes).add,
     )
     port = read_json(state.settings("moto"))["port"]
     run_simple(LOOPBACK, port, app, threaded=True, request_handler=MotoRequestHandler)
