@@ -14,8 +14,8 @@ author:
 description:
   - Compares each certificate with what is declared for it and says whether it is to be renewed, and all reasons.
   - The reasons, the weightiest first, are C(forced), C(missing), C(broken), C(identifiers_changed),
-    C(key_type_changed), C(profile_changed), C(ca_changed), C(expired), C(ari) (the instant of O(certificates[].renew_at) has passed) and
-    C(due) (too little of the lifetime is left).
+    C(key_type_changed), C(profile_changed), C(ca_changed), C(expired), C(ari) (the instant of
+    O(certificates[].renew_at) has passed) and C(due) (too little of the lifetime is left).
   - M(certfleet.acme.certificate_request) decides in the same way for certificates in the store of a host. This module
     is for certificates that are elsewhere.
   - No request is sent to the CA.
