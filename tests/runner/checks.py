@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.runner import interpreters, sanity, tree, venvs
 from tests.runner.console import Console, StepFailed, call
-from tests.runner.paths import CACHE, COLLECTION, INSTALLED, LINKED, LOGS, ROOT, TREE, UNDER_CI, environment
+from tests.runner.paths import BUILD, CACHE, COLLECTION, INSTALLED, LINKED, LOGS, ROOT, TREE, UNDER_CI, environment
 from tests.runner.venvs import Venv
 
 # The controllers that run the installed collection: the oldest supported ansible-core with the lowest versions that
@@ -101,9 +101,7 @@ class Checks:
         self._copy()
 
         def work(log: Path) -> str:
-            name = tree.build(tools, log)
-            tree.install(tools, log)
-            return name
+            return tree.install(tools, log, tree.build(tools, log, BUILD), INSTALLED)
 
         return self.console.step("ansible-galaxy collection build, install", work)
 

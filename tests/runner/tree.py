@@ -12,7 +12,7 @@ import subprocess
 from pathlib import Path
 
 from tests.runner.console import StepFailed, call
-from tests.runner.paths import BUILD, COLLECTION, INSTALLED, LINKED, ROOT, TREE, environment
+from tests.runner.paths import COLLECTION, LINKED, ROOT, TREE, environment
 from tests.runner.venvs import Venv
 
 _LEFT_OUT = {
@@ -96,25 +96,23 @@ def _remove(path: Path) -> None:
         path.unlink()
 
 
-def build(venv: Venv, log: Path) -> str:
-    """Build the artifact from the copy, as it would be published; returns its name."""
-    shutil.rmtree(BUILD, ignore_errors=True)
-    galaxy = venv.bin("ansible-galaxy")
-    call(log, [galaxy, "collection", "build", TREE / COLLECTION, "--output-path", BUILD], env=environment())
-    return artifact().name
-
-
-def artifact() -> Path:
-    """The built artifact. Raises StepFailed when there is not exactly one."""
-    found = list(BUILD.glob("certfleet-acme-*.tar.gz"))
+def build(venv: Venv, log: Path, folder: Path) -> Path:
+    """Build the artifact from the copy into ``folder``, as it would be published; returns its path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("certfleet-acme-*.tar.gz"):
+        old.unlink()
+    command = [venv.bin("ansible-galaxy"), "collection", "build", TREE / COLLECTION, "--output-path", folder]
+    call(log, command, env=environment())
+    found = list(folder.glob("certfleet-acme-*.tar.gz"))
     if len(found) != 1:
-        raise StepFailed(f"one artifact expected in {BUILD}, found {len(found)}")
+        raise StepFailed(f"one artifact expected in {folder}, found {len(found)}")
     return found[0]
 
 
-def install(venv: Venv, log: Path) -> None:
-    """Install the artifact away from the checkout, as a user would."""
-    shutil.rmtree(INSTALLED, ignore_errors=True)
-    galaxy = venv.bin("ansible-galaxy")
-    options = ["--collections-path", str(INSTALLED), "--force", "--no-deps"]
-    call(log, [galaxy, "collection", "install", artifact(), *options], env=environment(collections=INSTALLED))
+def install(venv: Venv, log: Path, artifact: Path, folder: Path) -> str:
+    """Install the artifact below ``folder``, as a user would; returns the artifact's name."""
+    shutil.rmtree(folder / "ansible_collections", ignore_errors=True)
+    options = ["--collections-path", str(folder), "--force", "--no-deps"]
+    command = [venv.bin("ansible-galaxy"), "collection", "install", artifact, *options]
+    call(log, command, env=environment(collections=folder))
+    return artifact.name
