@@ -43,8 +43,8 @@ def parse_server(text: str) -> list[Server]:
     """The addresses of ``host``, ``host:port`` or ``[v6]:port``. Raises CertfleetError."""
     host, port = text.strip(), "53"
     if host.startswith("["):
-        host, _bracket, rest = host[1:].partition("]")
-        port = rest[1:] if rest.startswith(":") else port
+        host, bracket, rest = host[1:].partition("]")
+        port = rest[1:] if rest.startswith(":") else port if bracket and not rest else ""
     elif host.count(":") == 1:
         host, _colon, port = host.partition(":")
     if not host or not port.isdigit() or not 0 < int(port) < 65536:
@@ -53,7 +53,9 @@ def parse_server(text: str) -> list[Server]:
         found = socket.getaddrinfo(host, int(port), type=socket.SOCK_DGRAM)
     except OSError as error:
         raise CertfleetError(f"the name server {host} has no address: {error.strerror or error}") from error
-    addresses = dict.fromkeys(str(entry[4][0]) for entry in found)
+    # As for the servers of a zone: IPv6 only where there is no IPv4 address.
+    family = min(entry[0] for entry in found)
+    addresses = dict.fromkeys(str(entry[4][0]) for entry in found if entry[0] == family)
     return [Server(host, address, int(port)) for address in addresses]
 
 
