@@ -1,0 +1,123 @@
+# Copyright: (c) 2026, certfleet.acme contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Where secrets are, and where no byte of them may be."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from tests.integration.fleet import playbook
+from tests.lab.api import Lab
+
+
+def secret_numbers(pem: bytes) -> list[int]:
+    """The numbers of a private key that nobody may learn."""
+    key = serialization.load_pem_private_key(pem, None)
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return [key.private_numbers().private_value]
+    assert isinstance(key, rsa.RSAPrivateKey)
+    numbers = key.private_numbers()
+    return [numbers.d, numbers.p, numbers.q]
+
+
+def spellings(pem: bytes) -> list[bytes]:
+    """How a private key could stand in a file or an output: lines of its PEM, its DER, its numbers in several forms."""
+    lines = [line for line in pem.splitlines() if line and not line.startswith(b"-----")]
+    der = base64.b64decode(b"".join(lines))
+    found = [der]
+    for number in secret_numbers(pem):
+        raw = number.to_bytes((number.bit_length() + 7) // 8, "big")
+        found += [raw, raw.hex().encode(), str(number).encode(), base64.urlsafe_b64encode(raw).rstrip(b"=")]
+        found += [base64.b64encode(raw[offset:])[:-4] for offset in range(3)]
+        # A line of 64 characters is 48 octets; the public half of the key, in other lines, may be anywhere.
+        start = der.index(raw)
+        found += [
+            line
+            for number, line in enumerate(lines)
+            if min(48 * number + 48, start + len(raw)) - max(48 * number, start) >= 12
+        ]
+    return found
+
+
+def holding(secret: bytes, folders: Iterable[Path]) -> set[Path]:
+    """Files of these folders that have a spelling of the key in them."""
+    needles = spellings(secret)
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
+    return {path for path in files if any(needle in path.read_bytes() for needle in needles)}
+
+
+@pytest.mark.parametrize("key_type", ["ecdsa-p256", "rsa-2048"])
+def test_the_private_key_is_on_its_host_and_nowhere_else(lab: Lab, tmp_path: Path, key_type: str) -> None:
+    store = tmp_path / "store"
+    work = tmp_path / "run"
+    debug = tmp_path / "all-variables.yml"
+    show = {"name": "Show every variable", "ansible.builtin.debug": {"msg": "{{ hostvars[inventory_hostname] }}"}}
+    plays = [
+        {"import_playbook": "certfleet.acme.site"},
+        {"hosts": "web2", "gather_facts": True, "gather_subset": ["min"], "tasks": [show]},
+    ]
+    debug.write_text(json.dumps(plays), encoding="utf-8")
+    name = f"secret-{key_type}"
+    done = playbook(
+        debug,
+        lab.state.inventory,
+        work,
+        arguments=["--limit", "web2", "-vvv", "--diff"],
+        variables={
+            "certfleet_store_path": str(store),
+            "certfleet_certificates": [{"name": name, "identifiers": [f"{name}.example.com"], "key_type": key_type}],
+        },
+        environment={
+            # Leaves what was sent to the host, arguments and all, to be looked through.
+            "ANSIBLE_KEEP_REMOTE_FILES": "1",
+            "ANSIBLE_CACHE_PLUGIN": "jsonfile",
+            "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(work / "fact-cache"),
+            "ANSIBLE_LOG_PATH": str(work / "ansible.log"),
+        },
+    )
+    keys = [path for path in store.rglob("privkey.pem") if "current" not in path.parts]
+    assert len(keys) == 1
+    secret = keys[0].read_bytes()
+    assert oct(keys[0].stat().st_mode & 0o777) == "0o600"
+
+    everywhere = [tmp_path, lab.state.root]
+    assert holding(secret, everywhere) == {keys[0]}, "the key is in one file, and the search does find it there"
+    assert list((work / "fact-cache").iterdir()), "facts were cached"
+    assert "issue_obtained" in done.output, "registered variables were shown"
+    assert list((work / "remote-tmp").rglob("AnsiballZ_certificate_install.py")), "what was sent was kept"
+    output = done.output.encode()
+    assert not [text for text in spellings(secret) if text in output]
+
+
+def test_credentials_are_in_no_output(lab: Lab, tmp_path: Path) -> None:
+    work = tmp_path / "run"
+    done = playbook(
+        "certfleet.acme.site",
+        lab.state.inventory,
+        work,
+        arguments=["--limit", "web2", "-vvv", "--diff"],
+        variables={
+            "certfleet_store_path": str(tmp_path / "store"),
+            "certfleet_certificates": [{"name": "quiet", "identifiers": ["quiet.example.com"]}],
+        },
+        environment={"ANSIBLE_LOG_PATH": str(work / "ansible.log")},
+    )
+    account_key = (lab.state.root / "controller" / "account.key").read_bytes()
+    assert holding(account_key, [tmp_path, lab.state.root]) == {lab.state.root / "controller" / "account.key"}
+    assert not [text for text in spellings(account_key) if text in done.output.encode()]
+    assert "quiet.example.com" in done.output
+    secret = lab.route53["secret_key"]
+    assert secret not in done.output
+    for name in ("ansible.log", "record.jsonl"):
+        text = (work / name).read_text(encoding="utf-8")
+        assert "quiet" in text
+        assert secret not in text

@@ -1,0 +1,230 @@
+# Copyright: (c) 2026, certfleet.acme contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The main job end to end: issue, deploy, rotate and revoke, on real CAs, through each Route53 emulator."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.fleet import Run, playbook
+from tests.lab.api import Lab
+
+PAIRS = [(ca, dns) for ca in ("acme2certifier", "pebble") for dns in ("ministack", "moto")]
+#: What each host serves, by host and server name, with the name of the certificate.
+ENDPOINTS = [
+    ("web1", "example.com", "apex"),
+    ("web1", "www.example.com", "apex"),
+    ("web1", "web1.example.com", "web"),
+    ("web2", "web2.example.com", "web"),
+    ("web3", "web3.example.com", "web"),
+]
+#: Requests that may change something at a CA or in a zone.
+WRITING = {"newAccount", "newOrder", "challenge", "finalize", "revokeCert", "ChangeResourceRecordSets"}
+
+
+@pytest.fixture
+def fresh(request: pytest.FixtureRequest, labs: Any) -> Iterator[Lab]:
+    """A lab that nothing has been issued in."""
+    lab = labs.fresh(*getattr(request, "param", PAIRS[0]))
+    yield lab
+    lab.down()
+
+
+def run(lab: Lab, name: str, work: Path, **options: Any) -> Run:
+    return playbook(f"certfleet.acme.{name}", lab.state.inventory, work, **options)
+
+
+def serials(lab: Lab) -> dict[tuple[str, str], str]:
+    return {(host, name): lab.served(host, name).serial for host, name, _certificate in ENDPOINTS}
+
+
+def reported(done: Run) -> dict[tuple[str, str], str]:
+    rows = [row["result"]["certificates"] for row in done.of("fleet_report")][-1]
+    return {(row["host"], row["name"]): row["serial"] for row in rows}
+
+
+def snapshot(root: Path) -> dict[str, Any]:
+    """What is in a folder, and when each thing in it was changed."""
+    return {str(path): path.lstat().st_mtime_ns for path in sorted(root.rglob("*"))}
+
+
+def quiet(lab: Lab) -> None:
+    """Nothing was asked of the CA, the zones or the name server."""
+    for server in ("acme", "route53", "dns"):
+        assert lab.requests(server) == []
+
+
+@pytest.mark.parametrize("fresh", PAIRS, indirect=True, ids="-".join)
+def test_issue_deploy_rotate_revoke(fresh: Lab, tmp_path: Path) -> None:
+    lab = fresh
+    first = run(lab, "site", tmp_path)
+    before = serials(lab)
+    assert {
+        key: before[key[0], name] for key in reported(first) for host, name, cert in ENDPOINTS if (host, cert) == key
+    } == (reported(first))
+    assert lab.all_txt() == {}
+    assert first.module_calls == [
+        *(f"{host}: certificate_request" for host in sorted_hosts(first, "certificate_request")),
+        "web1: acme_certificate",
+        *(f"{host}: certificate_install" for host in sorted_hosts(first, "certificate_install")),
+    ]
+
+    # Nothing due: one module call for each host, and nobody else is asked anything.
+    lab.reset_log()
+    stores = [Path(host["store_path"]) for host in lab.hosts.values()]
+    state = [snapshot(store) for store in stores]
+    second = run(lab, "site", tmp_path)
+    assert second.changed == []
+    assert sorted(second.module_calls) == [f"web{number}: certificate_request" for number in (1, 2, 3)]
+    assert second.report == ["4 certificates: 0 changed, 4 unchanged, 0 failed"]
+    assert [snapshot(store) for store in stores] == state
+    assert serials(lab) == before
+    # The handshakes above are with nginx, which asks nobody.
+    quiet(lab)
+
+    rotated = run(lab, "rotate", tmp_path, variables={"rotate_force": True})
+    after = serials(lab)
+    assert not set(after.values()) & set(before.values())
+    keys = {
+        item["serial"]: item["previous_serial"]
+        for row in rotated.of("certificate_install")
+        for item in row["result"]["certificates"]
+    }
+    assert set(keys.values()) == set(before.values())
+    assert lab.all_txt() == {}
+
+    lab.reset_log()
+    checked = run(lab, "revoke", tmp_path, arguments=["--check"])
+    assert checked.changed
+    assert not WRITING & set(lab.counts("acme"))
+    assert not any(lab.is_revoked(serial) for serial in before.values())
+
+    revoked = run(lab, "revoke", tmp_path)
+    assert revoked.changed
+    assert all(lab.is_revoked(serial) for serial in before.values())
+    assert not any(lab.is_revoked(serial) for serial in after.values())
+    again = run(lab, "revoke", tmp_path)
+    assert again.changed == []
+    assert serials(lab) == after
+
+
+def sorted_hosts(done: Run, action: str) -> list[str]:
+    """Hosts in the order in which their results of an action came."""
+    return [row["host"] for row in done.of(action)]
+
+
+@pytest.mark.parametrize("fresh", [PAIRS[0], PAIRS[2]], indirect=True, ids="-".join)
+def test_check_mode_says_what_would_be_done_and_does_nothing(fresh: Lab, tmp_path: Path) -> None:
+    lab = fresh
+    before = snapshot(lab.state.root / "hosts") | snapshot(lab.state.root / "controller")
+    done = run(lab, "site", tmp_path, arguments=["--check", "--diff"])
+    assert not WRITING & (set(lab.counts("acme")) | set(lab.counts("route53")))
+    assert lab.all_txt() == {}
+    assert snapshot(lab.state.root / "hosts") | snapshot(lab.state.root / "controller") == before
+    assert "web2 web: would change (there is no certificate yet)" in done.report
+    assert done.report[-1] == "4 certificates: 4 would change, 0 changed, 0 unchanged, 0 failed"
+    assert "+request: ecdsa-p256 for example.com, *.example.com" in done.output
+    with pytest.raises(OSError, match="refused"):
+        lab.served("web2", "web2.example.com")
+
+
+def test_issue_and_deploy_each_on_its_own(fresh: Lab, tmp_path: Path) -> None:
+    lab = fresh
+    issued = run(lab, "issue", tmp_path)
+    assert any(line.startswith("web2 web: new certificate staged, serial ") for line in issued.report)
+    store = Path(lab.hosts["web2"]["store_path"]) / "web"
+    assert not (store / "current").exists()
+    with pytest.raises(OSError, match="refused"):
+        lab.served("web2", "web2.example.com")
+
+    lab.reset_log()
+    assert run(lab, "issue", tmp_path).changed == []
+    quiet(lab)
+
+    planned = run(lab, "deploy", tmp_path, arguments=["--check"])
+    assert planned.changed
+    assert not (store / "current").exists()
+    deployed = run(lab, "deploy", tmp_path)
+    assert serials(lab) == serials(lab)
+    assert set(reported(deployed).values()) == set(serials(lab).values())
+    assert run(lab, "deploy", tmp_path).changed == []
+    assert run(lab, "site", tmp_path).changed == []
+    quiet(lab)
+
+
+def test_an_unreachable_host_and_a_refused_name_harm_nobody_else(fresh: Lab, tmp_path: Path) -> None:
+    lab = fresh
+    extra = {
+        "web": {
+            "hosts": {
+                "web3": {
+                    "certfleet_certificates": [
+                        {"name": "bad", "identifiers": ["shop.refused.test"]},
+                        {"name": "good", "identifiers": ["good.example.com"]},
+                    ]
+                },
+                "web4": {"ansible_connection": "ssh", "ansible_host": "web4.invalid"},
+            }
+        }
+    }
+    more = tmp_path / "more.yml"
+    more.write_text(json.dumps(extra), encoding="utf-8")
+    done = run(lab, "site", tmp_path, arguments=["-i", str(more)], expect=4)
+    assert lab.served("web1", "example.com").serial == reported(done)["web1", "apex"]
+    assert lab.served("web2", "web2.example.com").serial == reported(done)["web2", "web"]
+    assert (Path(lab.hosts["web3"]["store_path"]) / "good" / "current" / "fullchain.pem").exists()
+    assert set(done.failed) == {"web3", "web4"}
+    refusal = next(line for line in done.report if line.startswith("web3 bad: FAILED: "))
+    assert "shop.refused.test" in refusal
+    assert "rejectedIdentifier" in refusal
+    assert any(line.startswith("web4: FAILED: it left the play") for line in done.report)
+    assert done.report[-1] == "5 certificates: 4 changed, 0 unchanged, 1 failed, 1 host lost"
+    assert lab.all_txt() == {}
+
+
+def test_waves_are_batches_of_their_own(fresh: Lab, tmp_path: Path) -> None:
+    lab = fresh
+    done = run(lab, "site", tmp_path, variables={"certfleet_serial": [1, "100%"]})
+    batches = [[item["host"] for item in row["result"]["certificates"]] for row in done.of("acme_certificate")]
+    assert batches == [["web1", "web1"], ["web2", "web3"]]
+    assert len(set(serials(lab).values())) == 4
+
+
+@pytest.mark.parametrize("key_type", ["rsa-2048", "rsa-3072", "rsa-4096", "ecdsa-p256", "ecdsa-p384"])
+def test_key_types(lab: Lab, tmp_path: Path, key_type: str) -> None:
+    certificates = [{"name": key_type, "identifiers": [f"{key_type}.example.com"], "key_type": key_type}]
+    account = {"certfleet_account_key_type": key_type, "certfleet_account_key_src": str(tmp_path / "account.key")}
+    variables = {**account, "certfleet_certificates": certificates, "certfleet_store_path": str(tmp_path / "store")}
+    run(lab, "account", tmp_path, variables=variables)
+    assert run(lab, "account", tmp_path, variables=variables).changed == []
+    done = run(lab, "site", tmp_path, variables=variables, arguments=["--limit", "web2"])
+    facts = done.of("certificate_install")[0]["result"]["certificates"][0]
+    assert facts["active"] is True
+    changed = {**certificates[0], "key_type": "ecdsa-p384" if key_type == "ecdsa-p256" else "ecdsa-p256"}
+    drift = run(
+        lab,
+        "site",
+        tmp_path,
+        variables={**variables, "certfleet_certificates": [changed]},
+        arguments=["--limit", "web2", "--check"],
+    )
+    assert f"key type: {key_type}, {changed['key_type']} is declared" in drift.report[0]
+
+
+def test_names_that_are_added_are_issued(lab: Lab, tmp_path: Path) -> None:
+    variables: dict[str, Any] = {"certfleet_store_path": str(tmp_path / "store")}
+    one = [{"name": "drift", "identifiers": ["drift.example.com"]}]
+    two = [{"name": "drift", "identifiers": ["drift.example.com", "drift2.example.com"]}]
+    limit = ["--limit", "web2"]
+    run(lab, "site", tmp_path, variables={**variables, "certfleet_certificates": one}, arguments=limit)
+    done = run(lab, "site", tmp_path, variables={**variables, "certfleet_certificates": two}, arguments=limit)
+    assert "drift2.example.com added" in done.report[0]
+    item = done.of("acme_certificate")[0]["result"]["certificates"][0]
+    assert item["identifiers"] == ["drift.example.com", "drift2.example.com"]
