@@ -1,0 +1,244 @@
+# Copyright: (c) 2026, certfleet.acme contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.host import Host, only
+from tests.support.small_ca import DAY, DIRECTORY, SmallCA
+
+CA = SmallCA()
+WEB = {"name": "web", "identifiers": ["example.com", "*.example.com"]}
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    return Host(tmp_path)
+
+
+def installed(host: Host, declared: dict[str, Any], **options: Any) -> dict[str, Any]:
+    """Request, issue, install; returns the result of the installation."""
+    asked = only(host.module("certificate_request", certificates=[declared]))
+    issued = CA.issued(asked, **options)
+    return only(host.module("certificate_install", certificates=[declared], issued=[issued]))
+
+
+def codes(item: dict[str, Any]) -> list[str]:
+    return [reason["code"] for reason in item["reasons"]]
+
+
+def needs(host: Host, declared: dict[str, Any], **options: Any) -> tuple[str, list[str]]:
+    item = only(host.module("certificate_request", certificates=[declared], **options))
+    return item["needs"], codes(item)
+
+
+@pytest.mark.parametrize("key_type", ["ecdsa-p256", "ecdsa-p384", "rsa-2048", "rsa-3072"])
+def test_a_missing_certificate_gets_a_key_and_a_csr_once(host: Host, key_type: str) -> None:
+    declared = {**WEB, "key_type": key_type}
+    before = host.module("certificate_request", certificates=[declared], check=True)
+    assert before["changed"]
+    assert only(before)["needs"] == "issue"
+    assert only(before)["csr_content"] is None
+    assert not host.store.exists()
+
+    first = host.module("certificate_request", certificates=[declared])
+    item = only(first)
+    assert first["changed"]
+    assert item["needs"] == "issue"
+    assert codes(item) == ["missing"]
+    assert item["current"] is None
+    assert item["replaces"] is None
+    names, key = CA_facts(item["csr_content"])
+    assert names == ["*.example.com", "example.com"]
+    assert key == (key_type, item["public_key_sha256"])
+
+    snapshot = host.snapshot()
+    second = host.module("certificate_request", certificates=[declared])
+    assert not second["changed"]
+    assert only(second)["csr_content"] == item["csr_content"]
+    assert host.snapshot() == snapshot
+
+
+def CA_facts(csr: str) -> tuple[list[str], tuple[str, str]]:
+    from ansible_collections.certfleet.acme.plugins.module_utils._x509 import csr_facts
+
+    facts = csr_facts(csr)
+    return facts["identifiers"], (facts["key_type"], facts["public_key_sha256"])
+
+
+def test_the_key_is_for_its_owner_only_and_the_request_for_nobody_else(host: Host) -> None:
+    host.module("certificate_request", certificates=[WEB])
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (host.store / "web").rglob("*")}
+    assert modes == {"pending": 0o700, "privkey.pem": 0o600, "request.csr": 0o644, "request.json": 0o644}
+    assert (host.store / "web").stat().st_mode & 0o777 == 0o700
+
+
+def test_nothing_is_needed_once_it_is_installed(host: Host) -> None:
+    done = installed(host, WEB)
+    before = host.snapshot()
+    result = host.module("certificate_request", certificates=[WEB], acme_directory=DIRECTORY)
+    item = only(result)
+    assert not result["changed"]
+    assert (item["needs"], item["reasons"], item["csr_content"]) == ("nothing", [], None)
+    assert item["current"]["serial"] == done["serial"]
+    assert item["current"]["version"] == "0001"
+    assert item["current"]["acme_directory"] == DIRECTORY
+    assert host.snapshot() == before
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "code"),
+    [
+        ({"identifiers": ["example.com", "www.example.com"]}, {}, "identifiers_changed"),
+        ({"key_type": "ecdsa-p384"}, {}, "key_type_changed"),
+        ({"profile": "shortlived"}, {}, "profile_changed"),
+        ({}, {"acme_directory": "https://other.example/directory"}, "ca_changed"),
+        ({"renew_when_remaining": 0.999999}, {}, "due"),
+        ({"force": True}, {}, "forced"),
+        ({}, {"force": True}, "forced"),
+    ],
+)
+def test_each_reason_makes_a_new_request_with_a_new_key(
+    host: Host, change: dict[str, Any], options: dict[str, Any], code: str
+) -> None:
+    installed(host, WEB)
+    old = only(host.module("certificate_info"))
+    declared = {**WEB, **change}
+    tried = only(host.module("certificate_request", certificates=[declared], check=True, **options))
+    assert (tried["needs"], codes(tried), tried["csr_content"]) == ("issue", [code], None)
+    before = host.snapshot()
+    item = only(host.module("certificate_request", certificates=[declared], diff=True, **options))
+    assert (item["needs"], codes(item)) == ("issue", [code])
+    assert item["public_key_sha256"] != old["public_key_sha256"]
+    assert item["replaces"] == (None if code == "ca_changed" else old["ari_cert_id"])
+    kept = {path: facts for path, facts in before.items() if "/versions" in path or path.endswith("current")}
+    assert kept.items() <= host.snapshot().items()
+
+
+def test_renew_false_leaves_what_is_merely_due_and_not_what_has_expired(host: Host) -> None:
+    installed(host, WEB, lifetime=30 * DAY, age=25 * DAY)
+    assert needs(host, WEB) == ("issue", ["due"])
+    assert needs(host, WEB, renew=False) == ("nothing", [])
+    drifted = {**WEB, "identifiers": ["example.com"]}
+    assert needs(host, drifted, renew=False) == ("issue", ["identifiers_changed"])
+
+
+def test_a_broken_certificate_is_issued_again(host: Host) -> None:
+    installed(host, WEB)
+    (host.store / "web" / "current" / "privkey.pem").write_text("nonsense")
+    item = only(host.module("certificate_request", certificates=[WEB]))
+    assert codes(item) == ["broken"]
+    assert "private key cannot be read" in item["reasons"][0]["text"]
+
+
+def test_an_unfinished_request_is_gone_on_with_unless_it_no_longer_fits(host: Host) -> None:
+    first = only(host.module("certificate_request", certificates=[WEB]))["csr_content"]
+    turned = {**WEB, "identifiers": ["*.example.com", "EXAMPLE.com."]}
+    assert only(host.module("certificate_request", certificates=[turned]))["csr_content"] == first
+    other = {**WEB, "identifiers": ["example.com"]}
+    second = only(host.module("certificate_request", certificates=[other]))["csr_content"]
+    assert second != first
+    third = only(host.module("certificate_request", certificates=[{**other, "key_type": "rsa-2048"}]))["csr_content"]
+    assert third not in (first, second)
+    (host.store / "web" / "pending" / "privkey.pem").unlink()
+    assert only(host.module("certificate_request", certificates=[other]))["csr_content"] not in (first, second, third)
+
+
+def test_force_distrusts_a_key_of_an_ordinary_request_and_goes_on_with_its_own(host: Host) -> None:
+    ordinary = only(host.module("certificate_request", certificates=[WEB]))["csr_content"]
+    forced = only(host.module("certificate_request", certificates=[WEB], force=True))["csr_content"]
+    assert forced != ordinary
+    again = host.module("certificate_request", certificates=[WEB], force=True)
+    assert only(again)["csr_content"] == forced
+    assert not again["changed"]
+
+
+def test_a_staged_certificate_waits_for_its_installation(host: Host) -> None:
+    asked = only(host.module("certificate_request", certificates=[WEB]))
+    host.module("certificate_install", certificates=[WEB], issued=[CA.issued(asked)], state="staged")
+    assert needs(host, WEB) == ("install", ["pending_install"])
+    changed = {**WEB, "identifiers": ["example.org"]}
+    assert needs(host, changed) == ("issue", ["identifiers_changed"])
+
+
+def test_a_declaration_of_deploy_that_was_never_proven_asks_for_installation(host: Host) -> None:
+    installed(host, WEB)
+    declared = {**WEB, "deploy": {"reload": ["true"]}}
+    assert needs(host, declared) == ("install", ["not_deployed"])
+    host.module("certificate_install", certificates=[declared])
+    assert needs(host, declared) == ("nothing", [])
+    assert needs(host, {**WEB, "deploy": {"reload": ["true", "now"]}}) == ("install", ["not_deployed"])
+
+
+def test_a_profile_that_the_ca_chose_by_itself_is_no_drift_and_a_dropped_one_is(host: Host) -> None:
+    declared = {**WEB, "profile": "classic"}
+    installed(host, declared)
+    assert needs(host, declared) == ("nothing", [])
+    assert needs(host, WEB) == ("issue", ["profile_changed"])
+
+
+def test_modes_are_brought_back_and_check_mode_only_tells(host: Host) -> None:
+    installed(host, WEB)
+    key = host.store / "web" / "versions" / "0001" / "privkey.pem"
+    key.chmod(0o644)
+    assert host.module("certificate_request", certificates=[WEB], check=True)["changed"]
+    assert key.stat().st_mode & 0o777 == 0o644
+    result = host.module("certificate_request", certificates=[WEB])
+    assert result["changed"]
+    assert only(result)["needs"] == "nothing"
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert not host.module("certificate_request", certificates=[WEB])["changed"]
+
+
+@pytest.mark.parametrize(
+    ("item", "words"),
+    [
+        ({"name": "../web"}, "cannot name a certificate"),
+        ({"name": ".hidden"}, "cannot name a certificate"),
+        ({"identifiers": []}, "no identifier"),
+        ({"identifiers": ["no name"]}, "not a DNS name"),
+        ({"renew_when_remaining": 1.5}, "renew_when_remaining is 1.5"),
+        ({"owner": "nobody-has-this-name"}, "no user"),
+        ({"group": "nobody-has-this-name"}, "no group"),
+        ({"deploy": {"reload": [""]}}, "empty program name"),
+    ],
+)
+def test_one_bad_declaration_fails_alone_in_one_line(host: Host, item: dict[str, Any], words: str) -> None:
+    good = {"name": "good", "identifiers": ["good.example"]}
+    result = host.module("certificate_request", certificates=[{**WEB, **item}, good])
+    assert result["failed"]
+    bad, fine = result["certificates"]
+    assert bad["failed"]
+    assert words in bad["msg"]
+    assert words in result["msg"]
+    assert "\n" not in result["msg"]
+    assert fine["csr_content"]
+    assert sorted(path.name for path in host.store.iterdir()) == ["good"]
+    reported = host.module("certificate_request", certificates=[{**WEB, **item}, good], item_failures="report")
+    assert reported["failed_items"] == [{**WEB, **item}["name"]]
+
+
+def test_one_name_twice_is_refused_before_anything_is_written(host: Host) -> None:
+    result = host.module("certificate_request", certificates=[WEB, WEB])
+    assert "declared twice" in result["msg"]
+    assert not host.store.exists()
+
+
+def test_diff_tells_names_dates_and_reasons(host: Host) -> None:
+    installed(host, WEB)
+    result = host.module("certificate_request", certificates=[{**WEB, "identifiers": ["example.com"]}], diff=True)
+    (diff,) = result["diff"]
+    assert "not_after: " in diff["before"]
+    assert "identifiers: *.example.com dropped" in diff["after"]
+
+
+def test_a_store_that_is_gone_is_made_again(host: Host) -> None:
+    installed(host, WEB)
+    shutil.rmtree(host.store)
+    assert needs(host, WEB) == ("issue", ["missing"])
