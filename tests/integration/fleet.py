@@ -84,16 +84,19 @@ def playbook(
     variables: Mapping[str, Any] | None = None,
     environment: Mapping[str, str] | None = None,
     expect: int | None = 0,
+    programs: Path | None = None,
 ) -> Run:
     """Run ``ansible-playbook NAME`` with the interpreter of the tests.
 
     work: a folder for the run's own files. variables: extra variables. expect: the exit code that it must have, None
-    for any. Raises AssertionError with the whole output when it has another one.
+    for any. programs: the folder of another Ansible's commands. Raises AssertionError with the whole output when the
+    exit code is another.
     """
     work.mkdir(parents=True, exist_ok=True)
     record = work / "record.jsonl"
     record.unlink(missing_ok=True)
-    command = [str(Path(sys.executable).with_name("ansible-playbook")), str(name), "-i", str(inventory), *arguments]
+    programs = programs or Path(sys.executable).parent
+    command = [str(programs / "ansible-playbook"), str(name), "-i", str(inventory), *arguments]
     if variables:
         extra = work / "extra.json"
         extra.write_text(json.dumps(dict(variables)), encoding="utf-8")

@@ -1,0 +1,70 @@
+# Copyright: (c) 2026, certfleet.acme contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The installed collection on the oldest and the newest ansible-core, with hosts as old as they may be."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.conftest import Labs, missing
+from tests.integration.fleet import playbook
+
+# ansible-core and the Python of the controller, then Python and cryptography of the hosts.
+ROWS = [("2.16", "3.11", "3.10", "3.4.8"), ("2.21", "3.13", "3.9", "36.0.2")]
+
+
+def entry(rows: list[dict[str, str]], **wanted: str) -> dict[str, str]:
+    """The row of matrix.json with these values; without one the test cannot run."""
+    for row in rows:
+        if wanted.items() <= row.items():
+            return row
+    missing(f"no environment with {', '.join(f'{key} {value}' for key, value in wanted.items())}")
+    raise AssertionError("not reached")
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"core{row[0]}-hosts{row[2]}")
+def test_site_runs_from_the_installed_collection(
+    row: tuple[str, str, str, str], matrix: dict[str, Any], labs: Labs, tmp_path: Path
+) -> None:
+    core, controller_python, host_python, cryptography = row
+    controller = entry(matrix["controllers"], core=core, python=controller_python)
+    host = entry(matrix["hosts"], python=host_python, cryptography=cryptography)
+    programs = Path(controller["bin"])
+    version = subprocess.run([programs / "ansible-playbook", "--version"], capture_output=True, text=True, check=True)
+    assert version.stdout.startswith(f"ansible-playbook [core {core}.")
+    with labs.fresh(python=host["interpreter"]) as lab:
+        # Nothing but the installed collection is to be found: neither by Ansible nor by the modules' Python.
+        only_installed = {"ANSIBLE_COLLECTIONS_PATH": matrix["collections"], "PYTHONPATH": ""}
+
+        def run() -> Any:
+            return playbook(
+                "certfleet.acme.site", lab.state.inventory, tmp_path, environment=only_installed, programs=programs
+            )
+
+        first = run()
+        declared = {
+            (name, certificate): identifiers
+            for name, facts in lab.hosts.items()
+            for certificate, identifiers in facts["certificates"].items()
+        }
+        installed = {
+            (result["host"], item["name"]): int(item["serial"], 16)
+            for result in first.of("certificate_install")
+            for item in result["result"]["certificates"]
+        }
+        assert installed.keys() == declared.keys()
+        for (name, certificate), identifiers in declared.items():
+            asked = identifiers[0].replace("*.", "www.")
+            assert int(lab.served(name, asked).serial, 16) == installed[name, certificate]
+
+        lab.reset_log()
+        second = run()
+        assert second.changed == []
+        assert not lab.counts("acme")
+        assert not lab.counts("route53")
