@@ -106,8 +106,9 @@ class Lab:
         return cls(State.find(state))
 
     def down(self) -> None:
-        """End every process and delete the folder."""
-        end(self.state)
+        """End every process and delete the folder; a lab that is down already stays so."""
+        if self.state.root.exists():
+            end(self.state)
 
     def __enter__(self) -> Lab:
         return self

@@ -38,7 +38,7 @@ class Lag:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._first: dict[tuple[str, str, str], float] = {}
+        self._seen_from: dict[tuple[str, str, str], float] = {}
         self._lock = threading.Lock()
 
     def visible(self, record: RecordSet) -> tuple[str, ...]:
@@ -51,8 +51,7 @@ class Lag:
         seen = []
         with self._lock:
             for value in record.values:
-                first = self._first.setdefault((record.name, record.type, value), now)
-                if now - first >= seconds:
+                if now >= self._seen_from.setdefault((record.name, record.type, value), now + seconds):
                     seen.append(value)
         return tuple(seen)
 
