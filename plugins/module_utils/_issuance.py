@@ -16,12 +16,11 @@ import time
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ._acme.accounts import use_account
-from ._acme.argspec import ACME_ARGSPEC, KEY_RULES, account_key
-from ._acme.batches import run_items
-from ._acme.chains import SELECT_CHAIN_OPTIONS, check_criteria
+from ._acme.argspec import account_key
+from ._acme.chains import check_criteria
 from ._acme.issuing import TooLate, fetch_chain, issue_steps, order_failure
 from ._acme.orders import (
     DNS01,
@@ -31,51 +30,19 @@ from ._acme.orders import (
     answer_challenge,
     deactivate_authorization,
     fetch_authorization,
-    fetch_order,
     new_order,
     txt_record,
+    usable_order,
 )
-from ._acme.problems import AcmeProblem
 from ._acme.results import empty_result, failure, issued
 from ._acme.session import Session, open_session
 from ._acme.timing import Steps, run_steps
-from ._batch import BATCH_ARGSPEC, run_batch
-from ._dns.argspec import DNS_ARGSPEC
+from ._batch import run_batch
 from ._dns.factory import build_engine
 from ._dns.model import TxtRecord
 from ._errors import CertfleetError
 from ._names import base_domain, is_ip, validate_identifiers
 from ._x509 import csr_facts
-
-if TYPE_CHECKING:
-    from typing import NoReturn
-
-    from ansible.module_utils.basic import AnsibleModule
-
-ISSUANCE_ARGSPEC: dict[str, dict[str, Any]] = {
-    **ACME_ARGSPEC,
-    **DNS_ARGSPEC,
-    **BATCH_ARGSPEC,
-    "certificates": {
-        "type": "list",
-        "elements": "dict",
-        "options": {
-            "name": {"type": "str", "required": True},
-            "host": {"type": "str"},
-            "csr_content": {"type": "str"},
-            "identifiers": {"type": "list", "elements": "str"},
-            "profile": {"type": "str"},
-            "replaces": {"type": "str"},
-            "order_uri": {"type": "str"},
-            "select_chain": {"type": "list", "elements": "dict", "options": SELECT_CHAIN_OPTIONS},
-        },
-    },
-    "gather": {"type": "str"},
-}
-ISSUANCE_RULES: dict[str, Any] = {
-    "mutually_exclusive": [*KEY_RULES["mutually_exclusive"], ("certificates", "gather")],
-    "required_one_of": [*KEY_RULES["required_one_of"], ("certificates", "gather")],
-}
 
 
 @dataclass
@@ -101,18 +68,6 @@ class Proof:
     authorization: Authorization
     challenge: Challenge
     record: TxtRecord
-
-
-def run_issuance(module: AnsibleModule) -> NoReturn:
-    """The module acme_certificate."""
-    params = module.params
-    run_items(
-        module,
-        "certificates",
-        lambda: issue_certificates(params, check_mode=module.check_mode),
-        word="certificate",
-        empty=lambda spec: empty_result(spec, acme_directory=params["acme_directory"], profile=spec.get("profile")),
-    )
 
 
 def issue_certificates(params: dict[str, Any], *, check_mode: bool = False) -> list[dict[str, Any]]:
@@ -276,21 +231,15 @@ class _Batch:
 
     def _resume(self, item: Item) -> None:
         """Take up the order of ``order_uri`` when it can still give this certificate; else leave ``order`` None."""
-        try:
-            order = fetch_order(self.session, item.spec["order_uri"])
-        except AcmeProblem:
-            return  # expired orders are forgotten by many CAs, with various errors
-        if set(order.identifiers) != set(item.identifiers):
-            return
-        if order.status == "valid" and item.spec.get("csr_content"):
+        order = usable_order(self.session, item.spec["order_uri"], item.identifiers)
+        if order is not None and order.status == "valid" and item.spec.get("csr_content"):
             try:
                 item.fullchain = fetch_chain(
                     self.session, order, item.spec["csr_content"], item.spec.get("select_chain")
                 )
             except CertfleetError:
                 return
-        if order.status in ("pending", "ready", "processing", "valid"):
-            item.order = order
+        item.order = order
 
     def _authorizations(self, items: list[Item]) -> None:
         """Read the authorizations of pending orders, each once, and work out the TXT records."""
@@ -357,6 +306,9 @@ class _Batch:
                     item.error = answered
                     break
                 challenge, when = answered or (proof.challenge, time.monotonic())
+                if challenge.status == "invalid" and item.order:
+                    item.error = order_failure(self.session, item.order)
+                    break
                 item.answered = max(item.answered or 0.0, when)
                 item.validated = item.validated and challenge.status == "valid"
 

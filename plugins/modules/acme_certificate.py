@@ -243,7 +243,7 @@ failed_items:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.certfleet.acme.plugins.module_utils._issuance import (
+from ansible_collections.certfleet.acme.plugins.module_utils._issuance_module import (
     ISSUANCE_ARGSPEC,
     ISSUANCE_RULES,
     run_issuance,

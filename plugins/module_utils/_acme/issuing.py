@@ -84,7 +84,7 @@ def fetch_chain(session: Session, order: Order, csr_pem: str | None, criteria: l
 def order_failure(session: Session, order: Order) -> CertfleetError:
     """What an invalid order died of, with the reason of each of its authorizations."""
     problem = order.body.get("error")
-    reasons = [describe(problem)] if isinstance(problem, dict) else []
+    reasons: list[str] = []
     failed: list[dict[str, Any]] = []
     for uri in order.authorizations:
         try:
@@ -95,11 +95,14 @@ def order_failure(session: Session, order: Order) -> CertfleetError:
         if not authorization.errors() and authorization.status not in ("valid", "pending"):
             reasons.append(f"{authorization.shown}: {authorization.status}, the CA says not why")
         failed += [challenge.body["error"] for challenge in authorization.challenges if challenge.error]
+    overall = describe(problem) if isinstance(problem, dict) else ""
+    if not any(overall in reason for reason in reasons):
+        reasons.insert(0, overall)
     if not isinstance(problem, dict):
         problem = failed[0] if len(failed) == 1 else {"subproblems": failed} if failed else None
     return CertfleetError(
         f"the CA did not validate the order for {', '.join(order.identifiers)}: "
-        + ("; ".join(dict.fromkeys(reasons)) or "it gives no reason"),
+        + ("; ".join(filter(None, reasons)) or "it gives no reason"),
         remedy="Check what the name servers of the zone answer, then run again: a new order is made.",
         problem=problem,
     )
@@ -139,22 +142,29 @@ def _poll(
     started: float | None = None,
 ) -> Steps[Order]:
     """Look at the order until its status is none of ``unfinished``. Raises CertfleetError when invalid or too late."""
-    first_look = True
-    for wait in backoff():
+    for look, wait in enumerate(backoff()):
         order = fetch_order(session, order.uri, deadline=Deadline(max(deadline.remaining(), 1)))
         if order.status == "invalid":
             raise order_failure(session, order)
         done = order.status not in unfinished
-        if started is not None and first_look:
+        if started is not None and not look:
             learn = session.issuance.was_enough if done else session.issuance.was_too_short
             learn(time.monotonic() - started)
         if done:
             return order
+        if what == "validate" and look % 3 == 2:
+            _check_authorizations(session, order)
         if not deadline.remaining():
             raise _too_late(session, order, deadline, what)
-        first_look = False
         yield deadline.within(wait if order.retry_after is None else max(order.retry_after, 0.05))
     raise AssertionError("backoff() does not end")
+
+
+def _check_authorizations(session: Session, order: Order) -> None:
+    """Raise CertfleetError when an authorization failed: not every CA turns its order invalid then."""
+    for uri in order.authorizations:
+        if fetch_authorization(session, uri).status not in ("pending", "valid"):
+            raise order_failure(session, order)
 
 
 def _too_late(session: Session, order: Order, deadline: Deadline, what: str) -> TooLate:

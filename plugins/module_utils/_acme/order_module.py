@@ -20,12 +20,11 @@ from .orders import (
     Authorization,
     Order,
     fetch_authorization,
-    fetch_order,
     key_authorization,
     new_order,
     txt_record,
+    usable_order,
 )
-from .problems import AcmeProblem
 from .session import Session, open_session
 
 if TYPE_CHECKING:
@@ -54,8 +53,6 @@ ORDER_ARGSPEC: dict[str, dict[str, Any]] = {
     },
 }
 ORDER_RULES = KEY_RULES
-#: An order in one of these can still give its certificate, or has given it.
-_USABLE = ("pending", "ready", "processing", "valid")
 
 
 def run_orders(module: AnsibleModule) -> NoReturn:
@@ -148,7 +145,9 @@ def _names_of(spec: dict[str, Any]) -> list[str]:
 
 def _one(session: Session, spec: dict[str, Any], names: list[str], *, check_mode: bool) -> dict[str, Any]:
     session.check_profile(spec.get("profile"))
-    order = _resume(session, spec, names) if spec.get("order_uri") and session.account_uri else None
+    order = None
+    if spec.get("order_uri") and session.account_uri:
+        order = usable_order(session, spec["order_uri"], names)
     if order is not None:
         return {"changed": False, **describe_order(session, order)}
     if not names:
@@ -167,16 +166,6 @@ def _one(session: Session, spec: dict[str, Any], names: list[str], *, check_mode
     )
     warnings = [order.replaces_dropped] if order.replaces_dropped else []
     return {"changed": True, "warnings": warnings, **describe_order(session, order)}
-
-
-def _resume(session: Session, spec: dict[str, Any], names: list[str]) -> Order | None:
-    try:
-        order = fetch_order(session, spec["order_uri"])
-    except AcmeProblem:
-        return None  # expired orders are forgotten by many CAs, with various errors
-    if order.status not in _USABLE or (names and set(order.identifiers) != set(names)):
-        return None
-    return order
 
 
 def _record(session: Session, authorization: Authorization) -> dict[str, Any] | None:

@@ -194,8 +194,34 @@ def answer_challenge(session: Session, challenge: Challenge, shown: str) -> Chal
 
 
 def deactivate_authorization(session: Session, uri: str) -> None:
-    """Give an authorization up (RFC 8555 section 7.5.2). Raises CertfleetError."""
-    session.send(uri, StatusUpdate(status="deactivated"), doing=f"to deactivate the authorization {uri}")
+    """Give an authorization up (RFC 8555 section 7.5.2).
+
+    Raises CertfleetError, also when the CA says yes and does not.
+    """
+    doing = f"to deactivate the authorization {uri}"
+    answer = Authorization(uri, as_object(session.send(uri, StatusUpdate(status="deactivated"), doing=doing), doing))
+    if answer.status != "deactivated":
+        raise CertfleetError(
+            f"the CA did not deactivate the authorization for {answer.shown}: it is still {answer.status}",
+            remedy="Not every CA can; it ends by itself when it expires.",
+        )
+
+
+def usable_order(session: Session, uri: str, names: list[str]) -> Order | None:
+    """The order of an earlier run when it can still give, or has given, a certificate for these names; None otherwise.
+
+    names: empty for whatever it is for. Raises CertfleetError when the CA does not answer.
+    """
+    try:
+        order = fetch_order(session, uri)
+    except AcmeProblem:
+        return None  # expired orders are forgotten by many CAs, with various errors
+    if names and set(order.identifiers) != set(names):
+        return None
+    if order.status == "pending":  # some CAs leave an order pending for good when an authorization failed
+        found = [fetch_authorization(session, authorization) for authorization in order.authorizations]
+        return order if all(one.status in ("pending", "valid") for one in found) else None
+    return order if order.status in ("ready", "processing", "valid") else None
 
 
 def submit_csr(session: Session, order: Order, csr_pem: str, *, deadline: Deadline) -> Order:

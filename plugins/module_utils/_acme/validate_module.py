@@ -109,7 +109,8 @@ def _validate(session: Session, spec: dict[str, Any], kind: str, *, check_mode: 
     if check_mode:
         return _result(order, changed=bool(unanswered))
     for challenge, shown in unanswered:
-        answer_challenge(session, challenge, shown)
+        if answer_challenge(session, challenge, shown).status == "invalid":
+            raise order_failure(session, order)
     deadline = session.deadline()
     order = yield from ready_steps(session, order, time.monotonic() if unanswered else None, deadline)
     return _result(order, changed=bool(unanswered))
