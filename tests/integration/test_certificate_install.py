@@ -192,12 +192,12 @@ def refused(kind: str, item: dict[str, Any], csr: str) -> dict[str, Any]:
         "expired": CA.chain_for(csr, lifetime=DAY, age=2 * DAY),
         "order": pem(x509.load_pem_x509_certificate(CA.chain_for(csr).encode())) + other,
         "damaged": CA.chain_for(csr)[:100] + CA.chain_for(csr)[140:],
-        "nothing": "",
         "upside down": pem(CA.intermediate) + item["certificate"],
     }
     return {**item, "fullchain": chains[kind], "certificate": "", "chain": ""}
 
 
+@pytest.mark.parametrize("check", [False, True])
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
@@ -206,16 +206,12 @@ def refused(kind: str, item: dict[str, Any], csr: str) -> dict[str, Any]:
         ("expired", "expired at"),
         ("order", "out of order"),
         ("damaged", "cannot be read"),
-        ("nothing", "no certificate came"),
         ("upside down", "another key"),
     ],
 )
-@pytest.mark.parametrize("check", [False, True])
 def test_a_chain_that_does_not_belong_is_refused_and_leaves_nothing(
     service: Service, kind: str, words: str, check: bool
 ) -> None:
-    if check and kind == "nothing":
-        pytest.skip("in check mode there is no chain yet")
     service.start()
     asked = service.host.module("certificate_request", certificates=service.both, force=True)["certificates"]
     one, two = (CA.issued(item) for item in asked)
@@ -234,6 +230,13 @@ def test_a_chain_that_does_not_belong_is_refused_and_leaves_nothing(
         assert fine["serial"] == service.served("two")
         # The request is still there: the right chain goes in.
         assert not service.install(service.both, issued=[one])["failed_items"]
+
+
+def test_a_result_without_a_certificate_is_a_failure(service: Service) -> None:
+    service.issue(service.both)
+    item = only(service.install([service.declared("one")], issued=[{"name": "one", "failed": False}]))
+    assert (item["failed"], item["stage"]) == (True, "stage")
+    assert "no certificate came" in item["msg"]
 
 
 def test_a_certificate_that_was_never_asked_for_here_is_refused(service: Service) -> None:
@@ -379,6 +382,11 @@ def test_old_versions_go_the_active_one_and_the_one_before_stay(service: Service
         service.install(declared, issued=service.issue(declared, force=True), keep_versions=keep)
     assert sorted(path.name for path in (service.host.store / "one" / "versions").iterdir()) == left
     assert service.current("one") == "versions/0005"
+    assert not service.install(declared, keep_versions=keep)["changed"]
+    fewer = service.install(declared, keep_versions=1, check=True)["changed"]
+    assert fewer == (keep > 1)
+    assert service.install(declared, keep_versions=1)["changed"] == fewer
+    assert not service.install(declared, keep_versions=1)["changed"]
 
 
 def test_an_old_staged_version_is_not_activated_when_it_is_not_as_declared_any_more(service: Service) -> None:

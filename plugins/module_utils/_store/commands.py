@@ -12,6 +12,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from typing import IO
 
 from .._errors import CertfleetError
 
@@ -26,29 +27,32 @@ def run_command(argv: Sequence[str], *, timeout: float = COMMAND_TIMEOUT) -> Non
     Its output goes to an unnamed file, not a pipe: a daemon that it leaves behind may keep that open for ever.
     """
     shown = shlex.join(argv)
-    with tempfile.TemporaryFile() as output:
-        try:
-            process = subprocess.Popen(
-                list(argv), stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", start_new_session=True
-            )
-        except OSError as error:
-            raise CertfleetError(f"{shown}: {error.strerror}") from error
-        try:
-            status = process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            raise CertfleetError(f"{shown} did not end within {timeout:.0f} s{_last(output)}") from None
-        if status:
-            how = f"was ended by signal {-status}" if status < 0 else f"failed with status {status}"
-            raise CertfleetError(f"{shown} {how}{_last(output)}")
+    try:
+        with tempfile.TemporaryFile() as output:
+            _run(argv, shown, output, timeout)
+    except OSError as error:
+        raise CertfleetError(f"{shown}: {error.strerror}") from error
 
 
-def _last(output: object) -> str:
+def _run(argv: Sequence[str], shown: str, output: IO[bytes], timeout: float) -> None:
+    process = subprocess.Popen(
+        list(argv), stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", start_new_session=True
+    )
+    try:
+        status = process.wait(timeout)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise CertfleetError(f"{shown} did not end within {timeout:.0f} s{_last(output)}") from None
+    if status:
+        how = f"was ended by signal {-status}" if status < 0 else f"failed with status {status}"
+        raise CertfleetError(f"{shown} {how}{_last(output)}")
+
+
+def _last(output: IO[bytes]) -> str:
     """The end of what it said, in one line."""
-    file = output
-    size = os.fstat(file.fileno()).st_size  # type: ignore[attr-defined]
-    text = os.pread(file.fileno(), _MAX_OUTPUT * 4, max(0, size - _MAX_OUTPUT * 4))  # type: ignore[attr-defined]
+    size = os.fstat(output.fileno()).st_size
+    text = os.pread(output.fileno(), _MAX_OUTPUT * 4, max(0, size - _MAX_OUTPUT * 4))
     line = " ".join(text.decode("utf-8", "replace").split())
     if not line:
         return ""

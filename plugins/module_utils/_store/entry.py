@@ -216,9 +216,18 @@ class Entry:
     def sweep(self) -> None:
         """Remove what an interrupted run left behind. Under the lock only."""
         self.folder.sweep()
-        if self.folder.kind(VERSIONS) is not None:
-            with self.folder.sub(VERSIONS) as versions:
-                versions.sweep()
+        if self.folder.kind(VERSIONS) is None:
+            return
+        with self.folder.sub(VERSIONS) as versions:
+            versions.sweep()
+        labels = self.labels()
+        if labels and self.folder.kind(PENDING) is not None:
+            with self.folder.sub(PENDING) as pending:
+                waiting = pending.read(KEY)
+            with self.folder.sub(VERSIONS) as versions, versions.sub(labels[-1]) as newest:
+                answered = waiting is not None and waiting == newest.read(KEY)
+            if answered:  # the run ended between making the version and dropping its request
+                self.drop_pending()
 
     def write_pending(self, key: Any, identifiers: Sequence[str], request: dict[str, Any]) -> Pending:
         """Keep a key and its CSR until the chain comes; a request that was there is dropped with its key."""
@@ -288,15 +297,16 @@ class Entry:
             meta.update(changes)
             folder.write(META, _to_json({"format": _FORMAT, **meta}))
 
-    def prune(self, keep: int, spare: set[str]) -> list[str]:
-        """Remove all but the newest ``keep`` versions, never one of ``spare``; returns the labels that went."""
+    def expendable(self, keep: int, spare: set[str]) -> list[str]:
+        """Labels of all but the newest ``keep`` versions, never one of ``spare``."""
         labels = self.labels()
-        gone = [label for label in labels[: max(0, len(labels) - keep)] if label not in spare]
-        if gone:
-            with self.folder.sub(VERSIONS) as versions:
-                for label in gone:
-                    versions.remove(label)
-        return gone
+        return [label for label in labels[: max(0, len(labels) - keep)] if label not in spare]
+
+    def prune(self, labels: Sequence[str]) -> None:
+        """Remove these versions, keys and all."""
+        with self.folder.sub(VERSIONS) as versions:
+            for label in labels:
+                versions.remove(label)
 
     def correct_modes(self, *, dry: bool) -> bool:
         """Bring owner, group and mode of everything in it to what is declared; True when something was not."""

@@ -19,6 +19,7 @@ from .._renewal import Held
 from ._library import CRYPTOGRAPHY_IMPORT_ERROR
 from .declared import Declared, names_once, parse
 from .entry import Store, Version
+from .files import Step, no_step
 from .transaction import Transaction, Work, result
 
 if TYPE_CHECKING:
@@ -30,12 +31,16 @@ _KEPT = ("acme_directory", "account_uri", "order_uri", "certificate_url", "profi
 
 @dataclass(frozen=True)
 class Settings:
-    """activate: False stops when all is staged. keep: versions of each certificate. check: write nothing."""
+    """activate: False stops when all is staged. keep: versions of each certificate. check: write nothing.
+
+    step: a seam for tests.
+    """
 
     activate: bool
     keep: int
     check: bool
     transaction: Transaction
+    step: Step = no_step
 
 
 def main_work(module: AnsibleModule) -> dict[str, Any]:
@@ -63,7 +68,7 @@ def install(
     issued_by_name = _by_name(issued)
     results: dict[str, dict[str, Any]] = {}
     works: list[Work] = []
-    with Store(store_path, create=False) as store, ExitStack() as entries:
+    with Store(store_path, create=False, step=settings.step) as store, ExitStack() as entries:
         # Locks are taken in one order by all, so that no two runs wait for each other.
         for item in sorted(certificates, key=lambda item: str(item["name"])):
             try:
@@ -77,10 +82,9 @@ def install(
                 results[item["name"]] = {**_EMPTY, **error.as_result(), "name": item["name"]}
         if settings.activate and not settings.check:
             settings.transaction.run(works)
-            for work in works:
-                _prune(work, settings.keep)
         for work in works:
             if settings.activate:
+                _prune(work, settings)
                 _conclude(work, settings)
             results[work.declared.name] = result(work)
     undeclared = [name for name in issued_by_name if name not in results]
@@ -219,9 +223,9 @@ def _unfit(version: Version, declared: Declared, now: datetime.datetime) -> str:
     return ""
 
 
-def _prune(work: Work, keep: int) -> None:
+def _prune(work: Work, settings: Settings) -> None:
     """Old versions go when nothing failed; what is active, what was active before and what is newer stay."""
-    if work.entry is None or work.errors or not work.changed:
+    if work.entry is None or work.errors:
         return
     try:
         current = work.entry.current()
@@ -230,7 +234,11 @@ def _prune(work: Work, keep: int) -> None:
             return
         position = labels.index(current)
         spare = {*labels[max(0, position - 1) :], *([work.previous] if work.previous else [])}
-        work.entry.prune(keep, spare)
+        gone = work.entry.expendable(settings.keep, spare)
+        if gone:
+            work.changed = True
+            if not settings.check:
+                work.entry.prune(gone)
     except CertfleetError as error:
         work.fail("prune", error)
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Settings:
-    """The options that are the same for all certificates of a call. check: write nothing."""
+    """The options that are the same for all certificates of a call. check: write nothing. now: a seam for tests."""
 
     acme_directory: str | None
     renew: bool
