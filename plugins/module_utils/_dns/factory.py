@@ -26,12 +26,12 @@ def build_engine(params: Mapping[str, Any]) -> Engine:
     providers = params.get("dns_providers") or []
     if not providers:
         raise CertfleetError("no DNS provider is given", remedy="Give at least one in dns_providers.")
-    ttl = int(params.get("dns_ttl") or 60)
+    ttl = int(_given(params, "dns_ttl", 60))
     if not 0 < ttl <= _TTL_MAX:
         raise CertfleetError(f"the TTL {ttl} is not between 1 and {_TTL_MAX} s")
     waiter = Waiter(
-        params.get("dns_wait") or "authoritative",
-        float(params.get("dns_timeout") or 300),
+        _given(params, "dns_wait", "authoritative"),
+        float(_given(params, "dns_timeout", 300)),
         params.get("dns_resolvers") or [],
     )
     routes = [_route(entry) for entry in providers]
@@ -44,6 +44,11 @@ def build_engine(params: Mapping[str, Any]) -> Engine:
     return Engine(Router(routes), waiter, ttl=ttl)
 
 
+def _given(params: Mapping[str, Any], name: str, default: Any) -> Any:
+    value = params.get(name)
+    return default if value is None else value
+
+
 def _route(entry: Mapping[str, Any]) -> Route:
     kind = entry.get("provider")
     if kind != "route53":
@@ -51,9 +56,8 @@ def _route(entry: Mapping[str, Any]) -> Route:
     from .route53 import Route53, connect
 
     options = entry.get("route53") or {}
-    rate = options.get("requests_per_second")
     return Route(
-        Route53(connect(options), requests_per_second=4.0 if rate is None else float(rate)),
+        Route53(connect(options), requests_per_second=float(_given(options, "requests_per_second", 4.0))),
         suffixes=entry.get("zones") or (),
         private=bool(options.get("private_zone")),
         zone_ids={name: _zone_id(name, value) for name, value in (options.get("zone_ids") or {}).items()},

@@ -8,13 +8,14 @@ import socket
 import threading
 from collections.abc import Iterator
 
+import dns.resolver
 import pytest
-from ansible_collections.certfleet.acme.plugins.module_utils._dns.authoritative import parse_server
+from ansible_collections.certfleet.acme.plugins.module_utils._dns.authoritative import NameServers, parse_server
 from ansible_collections.certfleet.acme.plugins.module_utils._dns.model import TxtRecord, Zone
 from ansible_collections.certfleet.acme.plugins.module_utils._dns.provider import Denied, ProviderBusy, ProviderError
 from ansible_collections.certfleet.acme.plugins.module_utils._dns.wait import Waiter, ZoneWait
 from ansible_collections.certfleet.acme.plugins.module_utils._errors import CertfleetError
-from dnslib import QTYPE, RCODE, RR, TXT, DNSRecord
+from dnslib import NS, QTYPE, RCODE, RD, RR, TXT, A, DNSRecord
 from dnslib.server import BaseResolver, DNSLogger, DNSServer
 
 from .memory import Memory
@@ -102,6 +103,7 @@ class Names(BaseResolver):
 
     def __init__(self) -> None:
         self.values: dict[str, list[str]] = {}
+        self.others: dict[str, list[tuple[int, RD]]] = {}
         self.refused = False
         self.asked: list[tuple[str, str, int]] = []
 
@@ -111,6 +113,9 @@ class Names(BaseResolver):
         self.asked.append((name, QTYPE[request.q.qtype], request.header.rd))
         if self.refused:
             reply.header.rcode = RCODE.REFUSED
+        for kind, record in self.others.get(name, []):
+            if request.q.qtype == kind:
+                reply.add_answer(RR(request.q.qname, kind, ttl=1, rdata=record))
         for value in self.values.get(name, []):
             reply.add_answer(RR(request.q.qname, QTYPE.TXT, ttl=1, rdata=TXT(value)))
         return reply
@@ -201,6 +206,8 @@ def test_a_denied_status_question_leaves_the_proof_to_the_name_servers(server: t
         ("127.0.0.1", "127.0.0.1:53"),
         ("[::1]:54", "[::1]:54"),
         ("::1", "[::1]:53"),
+        ("[::1]", "[::1]:53"),
+        ("localhost:5353", "localhost (127.0.0.1:5353)"),
     ],
 )
 def test_servers_are_written_as_host_and_port(text: str, shown: str) -> None:
@@ -211,3 +218,29 @@ def test_servers_are_written_as_host_and_port(text: str, shown: str) -> None:
 def test_what_is_no_server_is_refused(text: str) -> None:
     with pytest.raises(CertfleetError):
         parse_server(text)
+
+
+def test_the_servers_of_a_zone_are_looked_up_once(server: tuple[str, Names], monkeypatch: pytest.MonkeyPatch) -> None:
+    address, names = server
+
+    def configure(resolver: dns.resolver.Resolver, _file: object) -> None:
+        resolver.nameservers = ["127.0.0.1"]
+        resolver.port = int(address.rpartition(":")[2])
+
+    monkeypatch.setattr(dns.resolver.Resolver, "read_resolv_conf", configure)
+    names.others = {
+        "example.com": [(QTYPE.NS, NS("ns2.example.net")), (QTYPE.NS, NS("ns1.example.net"))],
+        "ns1.example.net": [(QTYPE.A, A("192.0.2.1")), (QTYPE.A, A("192.0.2.2"))],
+        "ns2.example.net": [(QTYPE.A, A("192.0.2.3"))],
+    }
+    servers = NameServers()
+    assert [str(one) for one in servers.of("example.com")] == [
+        "ns1.example.net (192.0.2.1:53)",
+        "ns1.example.net (192.0.2.2:53)",
+        "ns2.example.net (192.0.2.3:53)",
+    ]
+    count = len(names.asked)
+    servers.of("example.com")
+    assert len(names.asked) == count
+    with pytest.raises(CertfleetError, match=r"name servers of example\.org"):
+        servers.of("example.org")

@@ -1,0 +1,159 @@
+# Copyright: (c) 2026, certfleet.acme contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One Route53 emulator with its name server, seen from outside: zones of a test's own, what they hold, what it cost."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import uuid
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+from ansible_collections.certfleet.acme.plugins.module_utils._dns.engine import Engine
+from ansible_collections.certfleet.acme.plugins.module_utils._dns.factory import build_engine
+from botocore.config import Config
+
+from tests.lab.api import Lab
+
+MODULE = "ansible_collections.certfleet.acme.plugins.modules.dns01_route53"
+
+
+@dataclass
+class Answer:
+    """What the module printed."""
+
+    returncode: int
+    result: dict[str, Any]
+    output: str
+
+    def record(self, name: str) -> dict[str, Any]:
+        """The result of one record."""
+        return next(entry for entry in self.result["records"] if entry["record"] == name)
+
+
+class Cloud:
+    """An emulator of a lab. Tests make zones of their own in it and so do not see each other."""
+
+    def __init__(self, lab: Lab, folder: Path) -> None:
+        self.lab = lab
+        self.folder = folder
+        self.options = {key: lab.route53[key] for key in ("endpoint_url", "access_key", "secret_key", "region")}
+        self._access: dict[str, Any] = {
+            "endpoint_url": self.options["endpoint_url"],
+            "aws_access_key_id": self.options["access_key"],
+            "aws_secret_access_key": self.options["secret_key"],
+            "region_name": self.options["region"],
+            "config": Config(proxies={}),
+        }
+        self._client = boto3.client("route53", **self._access)
+
+    # What others do
+
+    def zone(self, name: str | None = None, *, private: bool = False) -> tuple[str, str]:
+        """A new zone: its name and id."""
+        name = name or f"z{uuid.uuid4().hex[:12]}.example"
+        more: dict[str, Any] = {}
+        if private:
+            more = {
+                "VPC": {"VPCRegion": "us-east-1", "VPCId": "vpc-12345678"},
+                "HostedZoneConfig": {"PrivateZone": True},
+            }
+        answer = self._client.create_hosted_zone(Name=name, CallerReference=uuid.uuid4().hex, **more)
+        return name, answer["HostedZone"]["Id"].rpartition("/")[2]
+
+    def put(self, zone_id: str, name: str, values: list[str], ttl: int = 300, kind: str = "TXT") -> None:
+        """What another program writes, its way."""
+        entry = {"Name": name, "Type": kind, "TTL": ttl, "ResourceRecords": [{"Value": value} for value in values]}
+        changes = [{"Action": "UPSERT", "ResourceRecordSet": entry}]
+        self._client.change_resource_record_sets(HostedZoneId=zone_id, ChangeBatch={"Changes": changes})
+
+    def holds(self, zone_id: str) -> dict[str, tuple[int, list[str]]]:
+        """Every TXT set of a zone: name to TTL and sorted values."""
+        found: dict[str, tuple[int, list[str]]] = {}
+        for page in self._client.get_paginator("list_resource_record_sets").paginate(HostedZoneId=zone_id):
+            for entry in page["ResourceRecordSets"]:
+                if entry["Type"] == "TXT":
+                    values = sorted(value["Value"] for value in entry["ResourceRecords"])
+                    found[entry["Name"].rstrip(".")] = (entry["TTL"], values)
+        return found
+
+    def user(self, statements: list[dict[str, Any]]) -> dict[str, str]:
+        """The keys of a new IAM user with this policy."""
+        name = f"u{uuid.uuid4().hex[:12]}"
+        iam = boto3.client("iam", **self._access)
+        iam.create_user(UserName=name)
+        policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
+        iam.put_user_policy(UserName=name, PolicyName="only", PolicyDocument=policy)
+        key = iam.create_access_key(UserName=name)["AccessKey"]
+        return {"access_key": key["AccessKeyId"], "secret_key": key["SecretAccessKey"]}
+
+    def count(self) -> Counter[str]:
+        """Start counting API calls from here; returns those until now."""
+        counts = self.lab.counts("route53")
+        self.lab.reset_log()
+        return counts
+
+    # What we do
+
+    def engine(self, *, wait: str = "authoritative", rate: float = 100.0, timeout: int = 20, **more: Any) -> Engine:
+        """An engine for this emulator."""
+        options = {**self.options, "requests_per_second": rate, **more}
+        return build_engine(
+            {
+                "dns_providers": [{"provider": "route53", "zones": [], "route53": options}],
+                "dns_wait": wait,
+                "dns_timeout": timeout,
+                "dns_resolvers": [self.lab.dns],
+            }
+        )
+
+    def module(
+        self,
+        records: Mapping[str, list[str]],
+        *,
+        check: bool = False,
+        environment: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> Answer:
+        """Run dns01_route53 as Ansible does: a process of its own, its options in a file."""
+        arguments = {
+            **self.options,
+            "requests_per_second": 100,
+            "resolvers": [self.lab.dns],
+            "wait_timeout": 20,
+            "records": [{"record": name, "values": values} for name, values in records.items()],
+            "_ansible_check_mode": check,
+            "_ansible_diff": True,
+            **options,
+        }
+        arguments = {name: value for name, value in arguments.items() if value is not None}
+        return run_module(arguments, self.folder, environment)
+
+
+def run_module(arguments: Mapping[str, Any], folder: Path, environment: Mapping[str, str] | None = None) -> Answer:
+    """Run dns01_route53 with these arguments and, of AWS, nothing of the environment but what is given."""
+    file = folder / f"{uuid.uuid4().hex}.json"
+    file.touch(mode=0o600)
+    file.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": dict(arguments)}), encoding="utf-8")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    kept.update({"AWS_EC2_METADATA_DISABLED": "true", "HOME": str(folder), **(environment or {})})
+    done = subprocess.run(
+        [sys.executable, "-m", MODULE, str(file)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=kept,
+        stdin=subprocess.DEVNULL,
+    )
+    file.unlink()
+    assert done.stdout.lstrip().startswith("{"), done.stdout + done.stderr
+    return Answer(done.returncode, json.loads(done.stdout), done.stdout + done.stderr)

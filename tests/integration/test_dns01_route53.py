@@ -1,0 +1,490 @@
+# Copyright: (c) 2026, certfleet.acme contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""TXT values in Route53, through real emulators and a real name server.
+
+moto accepts a CREATE over an existing set and a DELETE of values that are not there any more; AWS refuses both, and so
+does ministack. What depends on that refusal is tested on ministack only.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from ansible_collections.certfleet.acme.plugins.module_utils._dns.model import TxtRecord, quote
+
+from tests.integration.conftest import DEFAULT, Labs
+from tests.integration.fleet import playbook
+from tests.integration.route53_cloud import Cloud, run_module
+from tests.lab import tls
+
+ONE = "LPsIwTo7o8BoG0-vjCyGQGBWSVIPxI-i_X336eUOQZo"
+TWO = "DK3eZ9Lr0hfFU0bTHZR4kbZ2vRGJXpXGOXVgeHqMz5A"
+
+
+@pytest.fixture(params=["ministack", "moto"])
+def cloud(request: pytest.FixtureRequest, labs: Labs, tmp_path: Path) -> Cloud:
+    """Each of the emulators."""
+    return Cloud(labs.get(DEFAULT[0], request.param), tmp_path)
+
+
+@pytest.fixture
+def strict(labs: Labs, tmp_path: Path) -> Cloud:
+    """The emulator that refuses what AWS refuses."""
+    return Cloud(labs.get(DEFAULT[0], "ministack"), tmp_path)
+
+
+@pytest.fixture
+def free_port() -> Iterator[int]:
+    """A port of the loopback where nobody listens as long as the test runs."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
+def challenge(label: str, zone: str) -> str:
+    return f"_acme-challenge.{label}.{zone}" if label else f"_acme-challenge.{zone}"
+
+
+def many(count: int, zone: str) -> list[TxtRecord]:
+    return [TxtRecord(challenge(f"w{number}", zone), f"{number:043d}") for number in range(count)]
+
+
+def test_from_nothing_to_present_and_back(cloud: Cloud) -> None:
+    zone, zone_id = cloud.zone()
+    name = challenge("", zone)
+    wanted = {name: [ONE, TWO]}
+    expected = {name: (60, sorted([quote(ONE), quote(TWO)]))}
+
+    planned = cloud.module(wanted, check=True)
+    assert planned.returncode == 0
+    assert planned.result["changed"]
+    assert cloud.holds(zone_id) == {}
+
+    first = cloud.module(wanted)
+    assert (first.returncode, first.result["changed"]) == (0, True)
+    assert first.record(name) == {
+        "record": name,
+        "values": [ONE, TWO],
+        "zone": zone,
+        "zone_id": zone_id,
+        "changed": True,
+        "failed": False,
+        "msg": "",
+    }
+    assert first.result["diff"] == planned.result["diff"]
+    assert first.result["diff"][0]["before"] == ""
+    assert quote(ONE) in first.result["diff"][0]["after"]
+    assert cloud.holds(zone_id) == expected
+
+    for check in (False, True):
+        again = cloud.module(wanted, check=check)
+        assert (again.returncode, again.result["changed"]) == (0, False)
+        assert "diff" not in again.result
+    assert cloud.holds(zone_id) == expected
+
+    planned = cloud.module(wanted, check=True, state="absent")
+    assert planned.result["changed"]
+    assert planned.result["diff"][0]["after"] == ""
+    assert cloud.holds(zone_id) == expected
+    removed = cloud.module(wanted, state="absent")
+    assert (removed.returncode, removed.result["changed"]) == (0, True)
+    assert cloud.holds(zone_id) == {}
+
+
+def test_removing_what_is_not_there_changes_nothing(strict: Cloud) -> None:
+    zone, zone_id = strict.zone()
+    strict.put(zone_id, challenge("a", zone), [quote(TWO)])
+    gone = strict.module({challenge("a", zone): [ONE], challenge("b", zone): [ONE]}, state="absent")
+    assert (gone.returncode, gone.result["changed"]) == (0, False)
+    assert strict.holds(zone_id) == {challenge("a", zone): (300, [quote(TWO)])}
+
+
+def test_apex_and_wildcard_and_one_after_the_other(cloud: Cloud) -> None:
+    """Both have the same name; the second value joins the first, and each goes by itself."""
+    zone, zone_id = cloud.zone()
+    name = challenge("", zone)
+    engine = cloud.engine()
+    assert not engine.present([TxtRecord(name, ONE)]).failed
+    assert not engine.present([TxtRecord(name, TWO), TxtRecord(name, ONE)]).failed
+    assert cloud.holds(zone_id) == {name: (60, sorted([quote(ONE), quote(TWO)]))}
+    assert not engine.absent([TxtRecord(name, ONE), TxtRecord(name, TWO)]).failed
+    assert cloud.holds(zone_id) == {}
+
+
+def test_values_and_ttl_of_others_are_kept(strict: Cloud) -> None:
+    zone, zone_id = strict.zone()
+    name, other = challenge("a", zone), f"mail.{zone}"
+    foreign = ['"foreign"', '"split" " value"', '"v=spf1 \\"x\\""']
+    strict.put(zone_id, name, foreign, ttl=900)
+    strict.put(zone_id, other, ['"untouched"'])
+    before = strict.holds(zone_id)
+
+    planned = strict.module({name: [ONE]}, check=True)
+    assert planned.result["diff"][0]["before"].count(" 900 IN TXT ") == 3
+    assert strict.holds(zone_id) == before
+    assert strict.module({name: [ONE]}).result["changed"]
+    assert strict.holds(zone_id)[name] == (900, sorted([*foreign, quote(ONE)]))
+    assert not strict.module({name: [ONE]}).result["changed"]
+    # Another process takes it away: it neither knows that others have joined nor their TTL.
+    assert strict.module({name: [ONE]}, state="absent").result["changed"]
+    assert strict.holds(zone_id) == before
+
+
+def test_eight_writers_at_the_same_names_lose_nothing(strict: Cloud) -> None:
+    zone, zone_id = strict.zone()
+    names = [challenge(f"n{number}", zone) for number in range(3)]
+    for name in names:
+        strict.put(zone_id, name, ['"foreign"'])
+    before = strict.holds(zone_id)
+
+    def write(writer: int) -> list[str]:
+        engine = strict.engine(wait="none")
+        records = [TxtRecord(name, f"writer-{writer}-{round_}") for name in names for round_ in range(2)]
+        problems = [str(error) for error in engine.present(records).failed.values()]
+        held = strict.holds(zone_id)
+        problems += [f"{record} lost" for record in records if quote(record.value) not in held[record.name][1]]
+        return problems + [str(error) for error in engine.absent(records).failed.values()]
+
+    with ThreadPoolExecutor(8) as pool:
+        assert [problem for found in pool.map(write, range(8)) for problem in found] == []
+    assert strict.holds(zone_id) == before
+
+
+def test_bad_names_do_not_block_the_others(cloud: Cloud) -> None:
+    zone, zone_id = cloud.zone()
+    good, outside, wrong = challenge("a", zone), "_acme-challenge.nowhere.test", "_acme-challenge.*.bad"
+    answer = cloud.module({outside: [ONE], good: [ONE], wrong: [ONE]})
+    assert answer.returncode == 1
+    assert answer.result["failed_items"] == [outside, wrong]
+    assert answer.result["msg"].startswith("2 of 3 records failed: ")
+    assert f"no public Route53 zone holds {outside}" in answer.record(outside)["msg"]
+    assert answer.record(outside)["zone"] is None
+    assert "not a DNS name" in answer.record(wrong)["msg"]
+    assert answer.record(good)["changed"]
+    assert cloud.holds(zone_id) == {good: (60, [quote(ONE)])}
+    reported = cloud.module({outside: [ONE], good: [ONE]}, state="absent", item_failures="report")
+    assert (reported.returncode, reported.result["failed_items"]) == (0, [outside])
+    assert cloud.holds(zone_id) == {}
+
+
+def test_a_name_that_route53_refuses_does_not_block_the_others(labs: Labs, tmp_path: Path) -> None:
+    """A zone id that belongs to another zone: Route53 itself has to say no. ministack takes names outside the zone."""
+    cloud = Cloud(labs.get(DEFAULT[0], "moto"), tmp_path)
+    zone, zone_id = cloud.zone()
+    names = [challenge(f"w{number}", zone) for number in range(6)]
+    other = "_acme-challenge.other.test"
+    ids = {zone: zone_id, "other.test": zone_id}
+    answer = cloud.module({name: [ONE] for name in [*names[:3], other, *names[3:]]}, zone_ids=ids, wait="none")
+    assert answer.result["failed_items"] == [other]
+    assert "is not permitted in zone" in answer.record(other)["msg"]
+    assert set(cloud.holds(zone_id)) == set(names)
+
+
+def test_a_hundred_names_cost_at_most_six_calls(cloud: Cloud) -> None:
+    zone, zone_id = cloud.zone()
+    records = many(100, zone)
+    cloud.count()
+    engine = cloud.engine(rate=4)
+    assert not engine.present(records).failed
+    assert len(cloud.holds(zone_id)) == 100
+    assert not engine.absent(records).failed
+    counts = cloud.count()
+    # Our own look at the zone is a list of record sets, which the engine never asks for here.
+    del counts["ListResourceRecordSets"]
+    assert counts["ChangeResourceRecordSets"] == 2
+    assert sum(counts.values()) <= 6, counts
+    assert sum(engine.calls.values()) == sum(counts.values())
+    assert cloud.holds(zone_id) == {}
+
+
+def test_the_same_in_two_processes(cloud: Cloud) -> None:
+    zone, zone_id = cloud.zone()
+    records = {record.name: [record.value] for record in many(100, zone)}
+    cloud.count()
+    first = cloud.module(records, requests_per_second=4)
+    second = cloud.module(records, requests_per_second=4, state="absent")
+    counts = cloud.count()
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert sum(counts.values()) <= 6, counts
+    assert first.result["api_calls"] + second.result["api_calls"] == sum(counts.values())
+    assert cloud.holds(zone_id) == {}
+
+
+def test_more_names_than_a_batch_takes(cloud: Cloud) -> None:
+    zone, zone_id = cloud.zone()
+    records = many(800, zone)
+    cloud.count()
+    engine = cloud.engine(wait="provider")
+    assert not engine.present(records).failed
+    assert not engine.absent(records).failed
+    counts = cloud.count()
+    assert counts["ChangeResourceRecordSets"] == 4
+    assert cloud.holds(zone_id) == {}
+
+
+def test_requests_keep_the_rate(cloud: Cloud) -> None:
+    """The bucket stands before every request: five of them, a burst of two, then three at four a second."""
+    zone, _zone_id = cloud.zone()
+    cloud.count()
+    engine = cloud.engine(wait="none", rate=4)
+    for number in range(4):
+        assert not engine.present([TxtRecord(challenge(f"w{number}", zone), ONE)]).failed
+    log = cloud.lab.state.requests(cloud.lab.provider).read_text(encoding="utf-8").splitlines()
+    moments = [json.loads(line)["time"] for line in log]
+    assert len(moments) == 5
+    assert moments[-1] - moments[0] >= 3 / 4 - 0.1
+
+
+def test_a_timeout_names_servers_and_names(strict: Cloud) -> None:
+    zone, zone_id = strict.zone()
+    name = challenge("late", zone)
+    strict.lab.set_dns_lag(60)
+    try:
+        answer = strict.module({name: [ONE]}, wait_timeout=2)
+    finally:
+        strict.lab.set_dns_lag(0)
+    assert answer.returncode == 1
+    entry = answer.record(name)
+    assert (entry["changed"], entry["failed"]) == (True, True)
+    assert strict.lab.dns in entry["msg"]
+    assert name in entry["msg"]
+    assert "2 s" in entry["msg"]
+    assert strict.holds(zone_id) == {name: (60, [quote(ONE)])}
+
+
+def test_it_waits_until_the_name_servers_have_it(strict: Cloud) -> None:
+    zone, _zone_id = strict.zone()
+    strict.lab.set_dns_lag(1.5)
+    try:
+        outcome = strict.engine().present(many(30, zone))
+    finally:
+        strict.lab.set_dns_lag(0)
+    assert not outcome.failed
+    assert all(outcome.changed.values())
+
+
+def test_sub_zones_private_zones_and_ids(strict: Cloud) -> None:
+    zone, zone_id = strict.zone()
+    sub, sub_id = strict.zone(f"sub.{zone}")
+    _private, private_id = strict.zone(f"sub.{zone}", private=True)
+    records = {challenge("a", zone): [ONE], challenge("a", sub): [ONE], challenge("a", f"xsub.{zone}"): [ONE]}
+    public = strict.module(records)
+    assert [entry["zone_id"] for entry in public.result["records"]] == [zone_id, sub_id, zone_id]
+    private = strict.module({challenge("b", sub): [ONE]}, private_zone=True, wait="provider")
+    assert private.record(challenge("b", sub))["zone_id"] == private_id
+    assert set(strict.holds(private_id)) == {challenge("b", sub)}
+
+    _twin, twin_id = strict.zone(sub)
+    refused = strict.module({challenge("c", sub): [ONE]})
+    assert refused.returncode == 1
+    assert sub_id in refused.result["msg"]
+    assert twin_id in refused.result["msg"]
+    assert private_id not in refused.result["msg"]
+    strict.count()
+    chosen = strict.module({challenge("c", sub): [ONE]}, zone_ids={sub: f"/hostedzone/{twin_id}"}, wait="none")
+    assert chosen.returncode == 0
+    assert set(strict.holds(twin_id)) == {challenge("c", sub)}
+    assert not any(kind.startswith("ListHostedZones") for kind in strict.count())
+
+
+def test_an_account_of_many_zones_costs_one_call_more(labs: Labs, tmp_path: Path) -> None:
+    lab = labs.fresh(hosts=0)
+    try:
+        cloud = Cloud(lab, tmp_path)
+        for number in range(250):
+            cloud.zone(f"a{number:03d}.example")
+        zone, _zone_id = cloud.zone("zzz.example")
+        cloud.count()
+        engine = cloud.engine(wait="provider")
+        assert not engine.present(many(100, zone)).failed
+        assert not engine.absent(many(100, zone)).failed
+        counts = cloud.count()
+        assert sum(counts.values()) <= 6, counts
+        cloud.count()
+        engine = cloud.engine(wait="none")
+        spread = [TxtRecord(challenge("", f"a{number:03d}.example"), ONE) for number in range(240, 250)]
+        assert not engine.present([*spread, TxtRecord(challenge("", "unknown.test"), ONE)]).zones.keys() ^ set(spread)
+        assert cloud.count()["ListHostedZones"] == 3
+    finally:
+        lab.down()
+
+
+def test_refused_credentials_are_one_line(strict: Cloud) -> None:
+    zone, zone_id = strict.zone()
+    answer = strict.module({challenge("a", zone): [ONE]}, access_key="AKIANOTTHERIGHTONE00")
+    assert answer.returncode == 1
+    assert "AWS refuses the credentials for Route53 (InvalidClientTokenId)" in answer.result["msg"]
+    assert "\n" not in answer.result["msg"]
+    assert strict.options["secret_key"] not in answer.output
+    assert strict.holds(zone_id) == {}
+
+
+def test_rights_to_one_zone_are_enough_with_its_id(strict: Cloud) -> None:
+    zone, zone_id = strict.zone()
+    _other, other_id = strict.zone(f"other.{zone}")
+    writing = [f"arn:aws:route53:::hostedzone/{zone_id}"]
+    actions = ["route53:ChangeResourceRecordSets", "route53:ListResourceRecordSets"]
+    keys = strict.user([{"Effect": "Allow", "Action": actions, "Resource": writing}])
+    name, outside = challenge("a", zone), challenge("a", f"other.{zone}")
+
+    unlisted = strict.module({name: [ONE]}, **keys)
+    assert unlisted.returncode == 1
+    assert "route53:ListHostedZones" in unlisted.result["msg"]
+    assert "zone_ids" in unlisted.result["msg"]
+
+    ids = {zone: zone_id, f"other.{zone}": other_id}
+    answer = strict.module({name: [ONE], outside: [ONE]}, zone_ids=ids, **keys)
+    assert answer.result["failed_items"] == [outside]
+    assert "route53:ChangeResourceRecordSets" in answer.record(outside)["msg"]
+    # Without the right to ask for the change's status, the name servers are the proof.
+    assert not answer.record(name)["failed"]
+    assert strict.holds(zone_id) == {name: (60, [quote(ONE)])}
+    assert strict.holds(other_id) == {}
+    waiting = strict.module({name: [TWO]}, zone_ids=ids, wait="provider", **keys)
+    assert "route53:GetChange" in waiting.record(name)["msg"]
+
+
+def test_nobody_at_the_endpoint_is_one_line(strict: Cloud, free_port: int) -> None:
+    url = f"http://127.0.0.1:{free_port}"
+    answer = strict.module({f"_acme-challenge.w{n}.example.com": [ONE] for n in range(3)}, endpoint_url=url)
+    assert answer.returncode == 1
+    assert f"Route53 at {url} cannot be reached" in answer.result["msg"]
+    assert "\n" not in answer.result["msg"]
+    assert len(answer.result["failed_items"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"access_key": None, "secret_key": None}, "no AWS credentials were found"),
+        ({"access_key": None, "secret_key": None, "profile": "nobody"}, "nobody"),
+        ({"profile": "nobody"}, "both an AWS profile and AWS access keys"),
+        ({"secret_key": None}, "belong together"),
+        ({"endpoint_url": "nonsense"}, "nonsense"),
+        ({"aws_ca_bundle": "/nowhere/ca.pem"}, "/nowhere/ca.pem"),
+        ({"requests_per_second": 0}, "requests_per_second"),
+        ({"ttl": 0}, "TTL"),
+        ({"wait_timeout": 0}, "timeout"),
+        ({"resolvers": ["127.0.0.1:nothing"]}, "127.0.0.1:nothing"),
+        ({"zone_ids": {"example.com": "not an id"}}, "not an id"),
+    ],
+)
+def test_options_that_cannot_work_are_one_line(strict: Cloud, options: dict[str, Any], words: str) -> None:
+    answer = strict.module({"_acme-challenge.example.com": [ONE]}, **options)
+    assert answer.returncode == 1
+    assert words in answer.result["msg"]
+    assert "\n" not in answer.result["msg"]
+    assert "Traceback" not in answer.output
+
+
+def test_credentials_from_the_environment(strict: Cloud) -> None:
+    zone, zone_id = strict.zone()
+    environment = {
+        "AWS_ACCESS_KEY_ID": strict.options["access_key"],
+        "AWS_SECRET_ACCESS_KEY": strict.options["secret_key"],
+        "AWS_URL": strict.options["endpoint_url"],
+    }
+    nothing = dict.fromkeys(("access_key", "secret_key", "endpoint_url", "region"))
+    answer = strict.module({challenge("a", zone): [ONE]}, environment=environment, **nothing)
+    assert answer.returncode == 0, answer.output
+    assert set(strict.holds(zone_id)) == {challenge("a", zone)}
+
+
+def test_an_unknown_zone_id_says_so(strict: Cloud) -> None:
+    answer = strict.module({"_acme-challenge.example.com": [ONE]}, zone_ids={"example.com": "Z0NOTTHERE"})
+    assert answer.returncode == 1
+    assert "no hosted zone Z0NOTTHERE" in answer.result["msg"]
+
+
+@pytest.fixture
+def encrypted(strict: Cloud, tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """TLS before the emulator: its address and the CA's certificate."""
+    authority = tls.make_authority("a company's own CA")
+    authority.write(tmp_path / "ca.pem", tmp_path / "ca.key")
+    tls.make_listener(authority).write(tmp_path / "listener.pem", tmp_path / "listener.key")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "listener.pem", tmp_path / "listener.key")
+    address = urlsplit(strict.options["endpoint_url"])
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def pass_on(source: socket.socket, target: socket.socket) -> None:
+        try:
+            while data := source.recv(65536):
+                target.sendall(data)
+        except OSError:
+            pass
+
+    def serve() -> None:
+        while True:
+            try:
+                plain, _peer = listener.accept()
+            except OSError:
+                return
+            try:
+                near = context.wrap_socket(plain, server_side=True)
+            except OSError:
+                continue
+            far = socket.create_connection((str(address.hostname), int(address.port or 0)))
+            for pair in ((near, far), (far, near)):
+                threading.Thread(target=pass_on, args=pair, daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+    yield f"https://127.0.0.1:{listener.getsockname()[1]}", tmp_path / "ca.pem"
+    listener.close()
+
+
+def test_the_given_ca_bundle_wins_over_the_environment(strict: Cloud, encrypted: tuple[str, Path]) -> None:
+    url, bundle = encrypted
+    zone, zone_id = strict.zone()
+    name = challenge("a", zone)
+    other = strict.folder / "other.pem"
+    tls.make_authority("somebody else").write(other, strict.folder / "other.key")
+    wrong = dict.fromkeys(("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE"), str(other))
+    answer = strict.module({name: [ONE]}, endpoint_url=url, aws_ca_bundle=str(bundle), environment=wrong)
+    assert answer.returncode == 0, answer.output
+    assert set(strict.holds(zone_id)) == {name}
+    refused = strict.module({name: [TWO]}, endpoint_url=url, environment=wrong)
+    assert refused.returncode == 1
+    assert "aws_ca_bundle" in refused.result["msg"]
+    assert "\n" not in refused.result["msg"]
+
+
+def test_through_ansible(strict: Cloud) -> None:
+    """Packed and run by Ansible, with the options of a task; the provider's secret is in no output."""
+    zone, zone_id = strict.zone()
+    task = {
+        "name": "Publish",
+        "certfleet.acme.dns01_route53": {
+            **strict.options,
+            "resolvers": [strict.lab.dns],
+            "records": [{"record": challenge("a", zone), "values": [ONE]}],
+        },
+    }
+    file = strict.folder / "play.json"
+    file.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [task]}]), encoding="utf-8")
+    inventory = strict.folder / "inventory.json"
+    local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    inventory.write_text(json.dumps({"all": {"hosts": {"localhost": local}}}), encoding="utf-8")
+    run = playbook(file, inventory, strict.folder, arguments=["-vvv", "--diff"])
+    assert run.changed == ["localhost: Publish"]
+    assert set(strict.holds(zone_id)) == {challenge("a", zone)}
+    assert strict.options["secret_key"] not in run.output
+    assert not playbook(file, inventory, strict.folder).changed
+
+
+def test_a_missing_option_is_named(tmp_path: Path) -> None:
+    answer = run_module({"state": "present"}, tmp_path)
+    assert answer.returncode == 1
+    assert "records" in answer.result["msg"]
