@@ -97,7 +97,7 @@ def _up(options: argparse.Namespace) -> int:
 
 
 def _down(options: argparse.Namespace) -> int:
-    from .api import end
+    from .starter import end
 
     labs = State.all() if options.all else [State.find(options.state)]
     for state in labs:

@@ -51,8 +51,10 @@ def _bindable(port: int) -> bool:
 def _reserve(port: int, owner: Path) -> bool:
     """Take the reservation file of a port; one left by a lab that is gone is taken over."""
     entry = _registry() / str(port)
-    for _attempt in range(2):
+    for _attempt in range(5):
         try:
+            # Another lab that gives back its last port takes the folder away with it.
+            entry.parent.mkdir(mode=0o700, exist_ok=True)
             handle = os.open(entry, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
             try:
@@ -62,6 +64,8 @@ def _reserve(port: int, owner: Path) -> bool:
                 entry.unlink()
             except FileNotFoundError:
                 pass
+            continue
+        except FileNotFoundError:
             continue
         with os.fdopen(handle, "w") as stream:
             stream.write(str(owner))
@@ -76,7 +80,6 @@ def reserve(count: int, owner: Path) -> list[int]:
     :param owner: the lab's state folder; the reservation lasts as long as that folder exists.
     :raises LabError: when no free port is found.
     """
-    _registry().mkdir(mode=0o700, parents=True, exist_ok=True)
     found: list[int] = []
     candidates = random.sample(range(LOWEST, _highest()), k=min(4000, _highest() - LOWEST))
     for port in candidates:
