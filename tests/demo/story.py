@@ -12,6 +12,8 @@ import subprocess
 import time
 from dataclasses import dataclass
 
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
 from tests.lab.api import Lab
 
 COLLECTION = "certfleet.acme"
@@ -23,7 +25,7 @@ class Unexpected(Exception):
 
 @dataclass(frozen=True)
 class Seen:
-    """What an endpoint serves: serial in hex, expiry as a date, SHA-256 of the public key."""
+    """What an endpoint serves: serial in hex, expiry as a date, the public key in DER."""
 
     serial: str
     expires: str
@@ -128,8 +130,10 @@ class Story:
                 served = self.lab.served(host, asked)
             except OSError as error:
                 raise Unexpected(f"{host} does not serve {name}: {error}") from error
-            key = served.certificate.public_key()
-            found.append(Seen(served.serial, f"{served.certificate.not_valid_after_utc:%Y-%m-%d}", spki(key)))
+            key = served.certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+            # Whole bytes, as other programs print it.
+            serial = served.serial.zfill(len(served.serial) + len(served.serial) % 2)
+            found.append(Seen(serial, f"{served.certificate.not_valid_after_utc:%Y-%m-%d}", key))
         return found
 
     def _requests(self) -> str:
@@ -153,11 +157,3 @@ class Story:
     def _say(self, *lines: str) -> None:
         for line in lines:
             print(f"   {line}", flush=True)
-
-
-def spki(key: object) -> bytes:
-    """The public key as it stands in the certificate (DER)."""
-    from cryptography.hazmat.primitives import serialization
-
-    form = serialization.PublicFormat.SubjectPublicKeyInfo
-    return key.public_bytes(serialization.Encoding.DER, form)  # type: ignore[attr-defined, no-any-return]

@@ -167,7 +167,7 @@ class Checks:
     def _provide_pebble(self) -> None:
         """Have the lab find or build Pebble once, before several test processes want it."""
         script = "from tests.lab.servers.pebble import find, version_of; p = find(); print(version_of(p) or 'other', p)"
-        words = [self.tools.bin("python"), "-c", script]
+        words = [str(self.tools.bin("python")), "-c", script]
 
         def work(log: Path) -> str:
             version, path = call(log, words, env=environment(collections=LINKED), timeout=600).split()[-2:]

@@ -101,8 +101,8 @@ def build(venv: Venv, log: Path, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("certfleet-acme-*.tar.gz"):
         old.unlink()
-    command = [venv.bin("ansible-galaxy"), "collection", "build", TREE / COLLECTION, "--output-path", folder]
-    call(log, command, env=environment())
+    galaxy = venv.bin("ansible-galaxy")
+    call(log, [galaxy, "collection", "build", TREE / COLLECTION, "--output-path", folder], env=environment())
     found = list(folder.glob("certfleet-acme-*.tar.gz"))
     if len(found) != 1:
         raise StepFailed(f"one artifact expected in {folder}, found {len(found)}")
@@ -113,6 +113,6 @@ def install(venv: Venv, log: Path, artifact: Path, folder: Path) -> str:
     """Install the artifact below ``folder``, as a user would; returns the artifact's name."""
     shutil.rmtree(folder / "ansible_collections", ignore_errors=True)
     options = ["--collections-path", str(folder), "--force", "--no-deps"]
-    command = [venv.bin("ansible-galaxy"), "collection", "install", artifact, *options]
-    call(log, command, env=environment(collections=folder))
+    galaxy = venv.bin("ansible-galaxy")
+    call(log, [galaxy, "collection", "install", artifact, *options], env=environment(collections=folder))
     return artifact.name
