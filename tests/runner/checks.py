@@ -166,22 +166,16 @@ class Checks:
 
     def _provide_pebble(self) -> None:
         """Have the lab find or build Pebble once, before several test processes want it."""
-        script = "from tests.lab.servers.pebble import find, version_of; p = find(); print(version_of(p) or 'other', p)"
-        words = [str(self.tools.bin("python")), "-c", script]
-
-        def work(log: Path) -> str:
-            version, path = call(log, words, env=environment(collections=LINKED), timeout=600).split()[-2:]
-            return f"{version} at {path}"
-
         log = LOGS / "pebble.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         log.unlink(missing_ok=True)
         try:
-            note = work(log)
+            words = [str(self.tools.bin("python")), "-m", "tests.lab", "pebble"]
+            path = call(log, words, env=environment(collections=LINKED), timeout=600).split()[-1]
         except StepFailed:
             self.console.skip("tests with Pebble", log.read_text(encoding="utf-8").strip().splitlines()[-1])
         else:
-            self.console.say(f"Pebble {note}")
+            self.console.say(f"Pebble: {path}")
 
     def _call(self, title: str, argv: Sequence[str | Path], env: dict[str, str], cwd: Path = ROOT) -> None:
         self.console.step(title, lambda log: call(log, argv, env=env, cwd=cwd, timeout=600) and None)
