@@ -108,6 +108,7 @@ options:
       - V(provider) waits until the provider says that its name servers have the change.
       - V(authoritative) also asks all name servers of the zone. Recursive resolvers are never asked for the TXT
         records, because they would remember that there are none.
+      - The name servers of a private zone are asked only when they are given in O(dns_resolvers).
     type: str
     choices: [none, provider, authoritative]
     default: authoritative

@@ -52,6 +52,7 @@ options:
       - V(provider) waits until Route53 says that its name servers have the change. Needs C(route53:GetChange).
       - V(authoritative) also asks all name servers of the zone. Recursive resolvers are never asked for the TXT
         records, because they would remember that there are none.
+      - The name servers of a private zone are asked only when they are given in O(resolvers).
     type: str
     choices: [none, provider, authoritative]
     default: authoritative

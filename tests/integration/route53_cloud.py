@@ -86,7 +86,7 @@ class Cloud:
                     found[entry["Name"].rstrip(".")] = (entry["TTL"], values)
         return found
 
-    def user(self, statements: list[dict[str, Any]]) -> dict[str, str]:
+    def user(self, statements: list[dict[str, Any]]) -> dict[str, Any]:
         """The keys of a new IAM user with this policy."""
         name = f"u{uuid.uuid4().hex[:12]}"
         iam = boto3.client("iam", **self._access)

@@ -282,7 +282,7 @@ def test_sub_zones_private_zones_and_ids(strict: Cloud) -> None:
     records = {challenge("a", zone): [ONE], challenge("a", sub): [ONE], challenge("a", f"xsub.{zone}"): [ONE]}
     public = strict.module(records)
     assert [entry["zone_id"] for entry in public.result["records"]] == [zone_id, sub_id, zone_id]
-    private = strict.module({challenge("b", sub): [ONE]}, private_zone=True, wait="provider")
+    private = strict.module({challenge("b", sub): [ONE]}, private_zone=True, resolvers=[])
     assert private.record(challenge("b", sub))["zone_id"] == private_id
     assert set(strict.holds(private_id)) == {challenge("b", sub)}
 
@@ -396,7 +396,7 @@ def test_credentials_from_the_environment(strict: Cloud) -> None:
         "AWS_SECRET_ACCESS_KEY": strict.options["secret_key"],
         "AWS_URL": strict.options["endpoint_url"],
     }
-    nothing = dict.fromkeys(("access_key", "secret_key", "endpoint_url", "region"))
+    nothing: dict[str, Any] = dict.fromkeys(("access_key", "secret_key", "endpoint_url", "region"))
     answer = strict.module({challenge("a", zone): [ONE]}, environment=environment, **nothing)
     assert answer.returncode == 0, answer.output
     assert set(strict.holds(zone_id)) == {challenge("a", zone)}

@@ -70,6 +70,11 @@ class NameServers:
         self._given = list(dict.fromkeys(server for text in given for server in parse_server(text)))
         self._found: dict[str, list[Server]] = {}
 
+    @property
+    def given(self) -> bool:
+        """True when the servers were given, False when they are looked up."""
+        return bool(self._given)
+
     def of(self, zone: str) -> list[Server]:
         """All servers of a zone. Raises CertfleetError when they cannot be found."""
         if self._given:

@@ -49,6 +49,8 @@ class Engine:
         self._waiter = waiter
         self._ttl = ttl
         self._sleep = sleep
+        #: Records that are there, or may be, after the calls so far: what a clean-up has to take away.
+        self.possibly_there: set[TxtRecord] = set()
         self._known: dict[tuple[int, str], dict[str, RecordSet | None]] = {}
 
     @property
@@ -142,7 +144,16 @@ class Engine:
             if written.fatal is not None:
                 broken[id(place.provider)] = written.fatal
             waits.append(self._account(place, written, outcome))
+            self._remember(place, written, absent=absent)
         return outcome, waits
+
+    def _remember(self, place: _Place, written: Written, *, absent: bool) -> None:
+        for record in place.records:
+            failed = record.name in written.failed
+            if absent and not failed:
+                self.possibly_there.discard(record)
+            elif not absent and (not failed or record.name in written.unsure):
+                self.possibly_there.add(record)
 
     def _account(self, place: _Place, written: Written, outcome: Outcome) -> ZoneWait:
         """Put what the writer did into the outcome; return what to wait for."""

@@ -17,12 +17,14 @@ from .model import RecordSet, Swap, Zone
 class ProviderError(CertfleetError):
     """A provider refused or failed for everything asked of it: credentials, permissions, network.
 
-    fatal: True when the same will happen to every further request (refused credentials, unreachable endpoint).
+    fatal: True when the same will happen to every further request (refused credentials, unreachable endpoint);
+    unsure: True when the request may have been carried out all the same (its answer was lost).
     """
 
-    def __init__(self, message: str, *, remedy: str = "", fatal: bool = False) -> None:
+    def __init__(self, message: str, *, remedy: str = "", fatal: bool = False, unsure: bool = False) -> None:
         super().__init__(message, remedy=remedy)
         self.fatal = fatal
+        self.unsure = unsure
 
 
 class ProviderBusy(ProviderError):

@@ -117,6 +117,7 @@ def explain(error: Any, endpoint: str = "", zone_id: str = "") -> ProviderError:
             f"Route53 at {endpoint} cannot be reached: {text}",
             remedy="Check the network, the proxy and endpoint_url.",
             fatal=True,
+            unsure=not isinstance(error, (known.EndpointConnectionError, known.ConnectTimeoutError)),
         )
     return ProviderError(f"Route53 cannot be asked: {text}", fatal=True)
 
@@ -145,6 +146,7 @@ def _explain_answer(error: Any, response: dict[str, Any], zone_id: str) -> Provi
         return ProviderBusy(
             f"Route53 is busy ({code}): {text}",
             remedy="Others may use up the account's 5 requests a second; lower requests_per_second or try again later.",
+            unsure=status >= 500,
         )
     return ProviderError(f"Route53 answered {action} with {code}: {text}")
 

@@ -130,7 +130,8 @@ class Waiter:
         records: dict[tuple[Server, str], list[TxtRecord]] = {}
         for wait in waits:
             wanted = [record for record in wait.records if record not in failed]
-            if not wanted:
+            if not wanted or (wait.zone.private and not self._servers.given):
+                # The servers that the world is told of know nothing of a private zone.
                 continue
             try:
                 servers = self._servers.of(wait.zone.name)

@@ -111,11 +111,14 @@ class ZoneWriter:
             change = self._provider.write(self._zone, swaps)
         except BatchRefused as refusal:
             self._refused(work, refusal)
-        except ProviderBusy as error:
-            self._busy(work, error)
         except Denied as error:
             self._denied(work, error)
         except ProviderError as error:
+            if error.unsure:
+                self._written.unsure.update(work.names)
+            if isinstance(error, ProviderBusy):
+                self._busy(work, error)
+                return
             self._fail(work.names, error)
             if error.fatal:
                 self._stop(error)

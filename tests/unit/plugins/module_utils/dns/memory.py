@@ -28,8 +28,9 @@ class Memory(Provider):
 
     one_at_a_time: name only the first problem of a batch; speechless: name none;
     refused: names that can never be written; denied: names that permissions refuse, which is not told by name;
-    busy: how often a write is put off; lost: how many answers get lost after the write was applied, the library then
-    repeating the request; before_write: called with the number of the write, to interfere as another program would.
+    failure: what every write fails with; busy: how often a write is put off;
+    lost: how many answers get lost after the write was applied, the library then repeating the request;
+    before_write: called with the number of the write, to interfere as another program would.
     """
 
     title = "Memory"
@@ -47,6 +48,7 @@ class Memory(Provider):
         self.denied: set[str] = set()
         self.unreadable = False
         self.unreachable = False
+        self.failure: ProviderError | None = None
         self.busy = 0
         self.lost = 0
         self.before_write: Callable[[int], None] = lambda number: None
@@ -70,18 +72,17 @@ class Memory(Provider):
         self.before_write(len(self.writes))
         if self.unreachable:
             raise ProviderError("Memory cannot be reached", fatal=True)
+        if self.failure:
+            raise self.failure
         if self.busy:
             self.busy -= 1
             raise ProviderBusy("busy")
         if any(swap.name in self.denied for swap in swaps):
             raise Denied("not allowed")
-        try:
-            self._apply(zone, swaps)
-            if self.lost:
-                self.lost -= 1
-                self._apply(zone, swaps, retried=True)
-        except BatchRefused:
-            raise
+        self._apply(zone, swaps)
+        if self.lost:
+            self.lost -= 1
+            self._apply(zone, swaps, retried=True)
         return f"C{len(self.writes)}"
 
     def _apply(self, zone: Zone, swaps: Sequence[Swap], *, retried: bool = False) -> None:

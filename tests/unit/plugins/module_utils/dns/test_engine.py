@@ -16,7 +16,7 @@ from ansible_collections.certfleet.acme.plugins.module_utils._dns.model import (
     quote,
     unquote,
 )
-from ansible_collections.certfleet.acme.plugins.module_utils._dns.provider import Limits
+from ansible_collections.certfleet.acme.plugins.module_utils._dns.provider import Limits, ProviderError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -255,6 +255,31 @@ def test_a_lost_answer_counts_as_a_change() -> None:
     outcome = engine(memory).present(many(2))
     assert not outcome.failed
     assert all(outcome.changed.values())
+
+
+def test_what_a_clean_up_has_to_take_away_is_known() -> None:
+    """Neither what has no zone nor what was refused, but what may have been written without an answer."""
+    memory = Memory()
+    one = engine(memory)
+    good, outside, refused, unsure = (
+        TxtRecord(name("good"), "x"),
+        TxtRecord("_acme-challenge.example.org", "x"),
+        TxtRecord(name("refused"), "x"),
+        TxtRecord(name("unsure"), "x"),
+    )
+    memory.refused = {refused.name}
+    one.present([good, outside, refused])
+    assert one.possibly_there == {good}
+    memory.failure = ProviderError("the answer was lost", unsure=True)
+    assert list(one.present([unsure]).failed) == [unsure]
+    assert one.possibly_there == {good, unsure}
+    memory.failure = ProviderError("credentials are refused")
+    one.present([TxtRecord(name("later"), "x")])
+    one.absent([good])
+    assert one.possibly_there == {good, unsure}
+    memory.failure = None
+    assert not one.absent(one.possibly_there).failed
+    assert one.possibly_there == set()
 
 
 def test_a_busy_provider_is_asked_again() -> None:
