@@ -54,10 +54,11 @@ def _run(target: str, rest: list[str]) -> int:
     checks = Checks(Console())
     names = ("lint", "sanity", "units", "integration") if target == "test" else (target,)
     if target == "changelog":
+        # Fragments stay until the release is out, and each call writes the release anew from them.
         env = environment(collections=LINKED, path=[checks.tools.path / "bin"])
-        checks.console.step(
-            "CHANGELOG.rst", lambda log: call(log, ["antsibull-changelog", "generate"], env=env, cwd=ROOT) and None
-        )
+        refresh = ["--update-existing", "--refresh-fragments", "--refresh-plugins", "--reload-plugins"]
+        words = ["antsibull-changelog", "release", *refresh]
+        checks.console.step("CHANGELOG.rst", lambda log: call(log, words, env=env, cwd=ROOT) and None)
         return checks.close()
     if target not in ("test", "lint", "sanity", "units", "integration", "matrix", "build"):
         print(f"no such target: {target}\n{HELP}", file=sys.stderr, end="")
