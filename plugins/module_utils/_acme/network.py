@@ -132,13 +132,13 @@ class Network(library.ClientNetwork):
                     raise
                 error, wait = unreachable, None
             tries += 1
-            if wait is None:
-                if tries >= _TRIES:
-                    raise error
-                wait = 0.25 * 2**tries * random.uniform(0.8, 1.2)  # noqa: S311 - spreads, hides nothing
+            if wait is None and tries >= _TRIES:
+                raise error
+            own = min(5.0, 0.25 * 2**tries) * random.uniform(0.8, 1.2)  # noqa: S311 - spreads, hides nothing
+            wait = own if wait is None or wait < 1 else wait
             if wait > deadline.remaining():
                 raise error
-            self.stop.wait(max(wait, 0.05))
+            self.stop.wait(wait)
 
     def _send_request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
         """One request, its answer read within bounds. Raises Unreachable."""
