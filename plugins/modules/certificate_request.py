@@ -171,6 +171,11 @@ certificates:
     msg:
       description: One line, the cause when RV(certificates[].failed).
       type: str
+acme_directory:
+  description: As given, so that the batch of a play goes to the CA that its hosts declare.
+  returned: always
+  type: str
+  sample: https://acme-v02.api.letsencrypt.org/directory
 failed_items:
   description: Names of the certificates that failed.
   returned: always

@@ -228,3 +228,14 @@ def test_names_that_are_added_are_issued(lab: Lab, tmp_path: Path) -> None:
     assert "drift2.example.com added" in done.report[0]
     item = done.of("acme_certificate")[0]["result"]["certificates"][0]
     assert item["identifiers"] == ["drift.example.com", "drift2.example.com"]
+
+
+def test_one_batch_goes_to_one_ca_only(lab: Lab, tmp_path: Path) -> None:
+    other = tmp_path / "more.json"
+    vars_of_web3 = {"certfleet_acme_directory": "https://127.0.0.1:1/directory"}
+    other.write_text(json.dumps({"all": {"hosts": {"web3": vars_of_web3}}}), encoding="utf-8")
+    variables = {"certfleet_store_path": str(tmp_path / "store")}
+    done = run(lab, "site", tmp_path, arguments=["-i", str(other)], variables=variables, expect=2)
+    assert "the hosts of this play declare different CAs" in done.failed["web1"]
+    assert "web3: https://127.0.0.1:1/directory" in done.failed["web1"]
+    assert lab.requests("acme") == []

@@ -65,7 +65,7 @@ def main_work(module: AnsibleModule) -> dict[str, Any]:
         for item, result in zip(params["certificates"], found)
     ]
     diffs = [_diff(result) for result in results if result["changed"]] if module._diff else None
-    finish(module, "certificates", results, diffs=diffs)
+    finish(module, "certificates", results, diffs=diffs, acme_directory=settings.acme_directory)
 
 
 def request_one(store: Store, settings: Settings, item: dict[str, Any]) -> dict[str, Any]:
