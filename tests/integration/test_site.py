@@ -236,6 +236,8 @@ def test_one_batch_goes_to_one_ca_only(lab: Lab, tmp_path: Path) -> None:
     other.write_text(json.dumps({"all": {"hosts": {"web3": vars_of_web3}}}), encoding="utf-8")
     variables = {"certfleet_store_path": str(tmp_path / "store")}
     done = run(lab, "site", tmp_path, arguments=["-i", str(other)], variables=variables, expect=2)
-    assert "the hosts of this play declare different CAs" in done.failed["web1"]
-    assert "web3: https://127.0.0.1:1/directory" in done.failed["web1"]
+    (cause,) = done.failed.values()
+    assert "the hosts of this play declare different CAs" in cause
+    # Which host's CA the batch would go to depends on which comes first.
+    assert ("web3: https://127.0.0.1:1/directory" in cause) != (f"web1: {lab.acme['directory']}" in cause)
     assert lab.requests("acme") == []
