@@ -56,7 +56,7 @@ def main_work(module: AnsibleModule) -> dict[str, Any]:
         check=module.check_mode,
     )
     names_once(params["certificates"])
-    with Store(params["store_path"], create=not module.check_mode) as store:
+    with Store(params["store_path"], create=bool(params["certificates"]) and not module.check_mode) as store:
         found = run_batch(
             params["certificates"], partial(request_one, store, settings), concurrency=params["concurrency"]
         )

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.certfleet.acme.plugins.module_utils._errors import CertfleetError
-from ansible_collections.certfleet.acme.plugins.module_utils._store import keys
+from ansible_collections.certfleet.acme.plugins.module_utils._store import files, keys
 from ansible_collections.certfleet.acme.plugins.module_utils._store.entry import Entry, Store
 from ansible_collections.certfleet.acme.plugins.module_utils._store.files import Folder, Ownership
 
@@ -186,14 +186,20 @@ def test_owner_and_group_are_given_to_everything_but_the_request(root: Path, ent
         assert stat.S_IMODE(status.st_mode) == expected, path
 
 
-def test_a_file_never_has_a_wider_mode_than_its_last_one(tmp_path: Path) -> None:
+def test_a_file_has_its_final_mode_and_never_a_wider_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
-    tmp_path.chmod(0o700)
+    settle = files._settle
+
+    def settled(fd: int, ownership: Ownership, mode: int) -> None:
+        seen.append(stat.S_IMODE(os.fstat(fd).st_mode))
+        settle(fd, ownership, mode)
 
     def step(name: str) -> None:
         if name.startswith(("fill", "rename")):
             seen.append(stat.S_IMODE((tmp_path / ".key.new").stat().st_mode))
 
+    monkeypatch.setattr(files, "_settle", settled)
+    tmp_path.chmod(0o700)
     mask = os.umask(0)
     try:
         folder = Folder.open_store(str(tmp_path), create=False, step=step)
@@ -202,8 +208,26 @@ def test_a_file_never_has_a_wider_mode_than_its_last_one(tmp_path: Path) -> None
             folder.write("key", b"secret", secret=True)
     finally:
         os.umask(mask)
-    assert seen == [0o600, 0o600]
+    assert seen == [0o600, 0o600, 0o600]
     assert (tmp_path / "key").read_bytes() == b"secret"
+
+
+def test_a_file_planted_in_the_last_moment_is_not_written_to(tmp_path: Path) -> None:
+    """After what was left at that name has been removed, before the new file is made."""
+    victim, store = tmp_path / "victim", tmp_path / "store"
+    victim.write_text("mine")
+    store.mkdir(mode=0o700)
+
+    def step(name: str) -> None:
+        if name == "create key":
+            os.link(victim, store / ".key.new")
+
+    folder = Folder.open_store(str(store), create=False, step=step)
+    assert folder is not None
+    with folder, pytest.raises(CertfleetError, match="File exists"):
+        folder.write("key", b"secret", secret=True)
+    assert victim.read_text() == "mine"
+    assert not (store / "key").exists()
 
 
 def test_two_runs_do_not_work_on_one_certificate(root: Path, entry: Entry) -> None:
