@@ -204,7 +204,7 @@ class Route53(Provider):
             HostedZoneId=zone.id,
             ChangeBatch={"Comment": "certfleet.acme", "Changes": changes},
         )
-        return str(answer["ChangeInfo"]["Id"])
+        return str(answer["ChangeInfo"]["Id"]).rpartition("/")[2]
 
     def applied(self, zone: Zone, change: str) -> bool:
         """GetChange says INSYNC: all Route53 name servers have the change. Needs route53:GetChange."""

@@ -75,7 +75,7 @@ class Waiter:
         end = self._clock() + self._timeout
         self._applied(waits, end, failed)
         if self._servers is not None:
-            self._served(waits, end, failed)
+            self._served(self._servers, waits, end, failed)
         return failed
 
     # --- the provider's word
@@ -124,17 +124,22 @@ class Waiter:
 
     # --- the name servers
 
-    def _served(self, waits: list[ZoneWait], end: float, failed: dict[TxtRecord, CertfleetError]) -> None:
-        assert self._servers is not None  # noqa: S101 - for the type checker
+    def _served(
+        self,
+        name_servers: NameServers,
+        waits: list[ZoneWait],
+        end: float,
+        failed: dict[TxtRecord, CertfleetError],
+    ) -> None:
         missing: dict[Server, dict[str, set[str]]] = {}
         records: dict[tuple[Server, str], list[TxtRecord]] = {}
         for wait in waits:
             wanted = [record for record in wait.records if record not in failed]
-            if not wanted or (wait.zone.private and not self._servers.given):
+            if not wanted or (wait.zone.private and not name_servers.given):
                 # The servers that the world is told of know nothing of a private zone.
                 continue
             try:
-                servers = self._servers.of(wait.zone.name)
+                servers = name_servers.of(wait.zone.name)
             except CertfleetError as error:
                 failed.update(dict.fromkeys(wanted, error))
                 continue
@@ -151,16 +156,15 @@ class Waiter:
                 return
             self._sleep(max(0.0, min(_ASK_PAUSES[min(turn, len(_ASK_PAUSES) - 1)], left)))
             turn += 1
-            silent = self._ask(missing)
+            silent = self._ask(name_servers, missing)
 
-    def _ask(self, missing: dict[Server, dict[str, set[str]]]) -> dict[Server, str]:
+    @staticmethod
+    def _ask(name_servers: NameServers, missing: dict[Server, dict[str, set[str]]]) -> dict[Server, str]:
         """One round of questions; takes what is served out of ``missing``. Returns why servers gave no answer."""
         servers = list(missing)
-        asked = self._servers
-        assert asked is not None  # noqa: S101 - for the type checker
         answers = run_batch(
             servers,
-            lambda server: asked.ask(server, {name: set(v) for name, v in missing[server].items()}),
+            lambda server: name_servers.ask(server, {name: set(v) for name, v in missing[server].items()}),
             concurrency=len(servers),
         )
         silent: dict[Server, str] = {}

@@ -123,7 +123,7 @@ class ZoneWriter:
             if error.fatal:
                 self._stop(error)
         else:
-            self._written.changes[change] = work.names
+            self._written.changes.setdefault(change, []).extend(work.names)
             for swap in swaps:
                 self._known[swap.name] = swap.new
                 self._written.sets[swap.name] = (swap.old, swap.new)
