@@ -159,7 +159,7 @@ class _Batch:
             for name in item.identifiers
             if not is_ip(name)
         }
-        failed = self._dns_failures("plan", records)
+        failed, _ = self._ask_dns("plan", records)
         for item in fresh:
             names = {f"_acme-challenge.{base_domain(name)}" for name in item.identifiers}
             item.error = next((error for record, error in failed.items() if record.name in names), None)
@@ -181,7 +181,7 @@ class _Batch:
         self._authorizations(now)
         records = {proof.record for item in _alive(now) for proof in item.proofs}
         try:
-            self._present(now, records)
+            records = self._present(now, records)
             self._answer(_alive(now))
             self._issue([item for item in _alive(now) if item.fullchain is None])
         except BaseException:
@@ -265,23 +265,26 @@ class _Batch:
             elif authorization.status != "valid" and item.order:
                 raise order_failure(self.session, item.order)
 
-    def _present(self, items: list[Item], records: set[TxtRecord]) -> None:
-        failed = self._dns_failures("present", records)
+    def _present(self, items: list[Item], records: set[TxtRecord]) -> set[TxtRecord]:
+        """Publish the records; those that are there now, visible or not."""
+        failed, written = self._ask_dns("present", records)
         for item in items:
             causes = [failed[proof.record] for proof in item.proofs if proof.record in failed]
             if causes and not item.error:
                 item.error = causes[0]
+        return written
 
-    def _dns_failures(self, action: str, records: set[TxtRecord]) -> dict[TxtRecord, CertfleetError]:
-        """Ask the engine to do something with the records; why which of them failed."""
+    def _ask_dns(self, action: str, records: set[TxtRecord]) -> tuple[dict[TxtRecord, CertfleetError], set[TxtRecord]]:
+        """Ask the engine to do something with the records: why which of them failed, and which were touched."""
         if not records:
-            return {}
+            return {}, set()
         try:
             if self._engine is None:
                 self._engine = build_engine(self._params)
-            return getattr(self._engine, action)(sorted(records, key=lambda one: (one.name, one.value))).failed
+            outcome = getattr(self._engine, action)(sorted(records, key=lambda one: (one.name, one.value)))
         except CertfleetError as error:
-            return dict.fromkeys(records, error)
+            return dict.fromkeys(records, error), set()
+        return outcome.failed, {one for one in records if one not in outcome.failed or outcome.changed.get(one)}
 
     def _answer(self, items: list[Item]) -> None:
         """Answer each pending challenge once, also one that several orders share."""
@@ -334,7 +337,7 @@ class _Batch:
     def _clean_up(self, items: list[Item], records: set[TxtRecord]) -> None:
         """Take the TXT values away, and give up what failed items left pending at the CA. Never raises."""
         try:
-            failed = self._dns_failures("absent", records) if self._engine is not None else {}
+            failed = self._ask_dns("absent", records)[0] if self._engine is not None else {}
         except Exception as error:  # noqa: BLE001 - the first error must not be hidden by one of the clean-up
             failed = dict.fromkeys(records, CertfleetError(f"unexpected {type(error).__name__}: {error}"))
         for item in items:
@@ -348,9 +351,15 @@ class _Batch:
     def _give_up(self, items: list[Item]) -> None:
         needed = {proof.authorization.uri for item in _alive(items) for proof in item.proofs}
         lost = [item for item in items if item.error is not None and not isinstance(item.error, TooLate)]
-        uris = {proof.authorization.uri for item in lost for proof in item.proofs} - needed
-        # Whether it works or not: an authorization that is not pending any more refuses, and nothing is lost with it.
-        run_batch(sorted(uris), lambda uri: deactivate_authorization(self.session, uri), concurrency=self._concurrency)
+        answered = {proof.authorization.uri: bool(item.answered) for item in lost for proof in item.proofs}
+
+        def give_up(uri: str) -> None:
+            # One that is valid by now saves the next order its validation.
+            if not answered[uri] or fetch_authorization(self.session, uri).status == "pending":
+                deactivate_authorization(self.session, uri)
+
+        # Whether it works or not: nothing is lost but the place of a pending authorization.
+        run_batch(sorted(answered.keys() - needed), give_up, concurrency=self._concurrency)
 
     def _each(self, items: list[Item], work: Any) -> None:
         for item, outcome in zip(items, run_batch(items, work, concurrency=self._concurrency)):

@@ -81,8 +81,11 @@ def fetch_chain(session: Session, order: Order, csr_pem: str | None, criteria: l
     return chain
 
 
-def order_failure(session: Session, order: Order) -> CertfleetError:
-    """What an invalid order died of, with the reason of each of its authorizations."""
+def order_failure(session: Session, order: Order, earlier: CertfleetError | None = None) -> CertfleetError:
+    """What an invalid order died of, with the reason of each of its authorizations.
+
+    earlier: what went wrong when its CSR was submitted; some CAs tell it there and nowhere else.
+    """
     problem = order.body.get("error")
     reasons: list[str] = []
     failed: list[dict[str, Any]] = []
@@ -95,15 +98,20 @@ def order_failure(session: Session, order: Order) -> CertfleetError:
         if not authorization.errors() and authorization.status not in ("valid", "pending"):
             reasons.append(f"{authorization.shown}: {authorization.status}, the CA says not why")
         failed += [challenge.body["error"] for challenge in authorization.challenges if challenge.error]
+    names = ", ".join(order.identifiers)
+    what, remedy = f"the CA did not validate the order for {names}", "Check what the name servers of the zone answer. "
+    if not reasons:
+        what, remedy = f"the CA gave the order for {names} up", ""
     overall = describe(problem) if isinstance(problem, dict) else ""
-    if not any(overall in reason for reason in reasons):
+    if overall and not any(overall in reason for reason in reasons):
         reasons.insert(0, overall)
+    if not reasons and earlier is not None:
+        reasons, problem = [earlier.message], earlier.details.get("problem")
     if not isinstance(problem, dict):
         problem = failed[0] if len(failed) == 1 else {"subproblems": failed} if failed else None
     return CertfleetError(
-        f"the CA did not validate the order for {', '.join(order.identifiers)}: "
-        + ("; ".join(filter(None, reasons)) or "it gives no reason"),
-        remedy="Check what the name servers of the zone answer, then run again: a new order is made.",
+        f"{what}: {'; '.join(reasons) or 'it gives no reason'}",
+        remedy=f"{remedy}Another run makes a new order.",
         problem=problem,
     )
 
@@ -116,6 +124,7 @@ def _finalize(session: Session, order: Order, csr_pem: str, answered: float | No
         except AcmeProblem as problem:
             if problem.code != "orderNotReady":
                 raise
+            earlier = problem.earlier
         else:
             if answered is not None:
                 session.validation.was_enough(time.monotonic() - answered)
@@ -125,7 +134,7 @@ def _finalize(session: Session, order: Order, csr_pem: str, answered: float | No
             yield from session.validation.wait(answered)
             answered = None
         # An earlier submission whose answer was lost also ends here: the order is then processing or valid already.
-        order = yield from _poll(session, order, ("pending",), deadline, what="validate")
+        order = yield from _poll(session, order, ("pending",), deadline, what="validate", earlier=earlier)
         if order.status != "ready":
             return order
         if not deadline.remaining():
@@ -140,12 +149,13 @@ def _poll(
     *,
     what: str,
     started: float | None = None,
+    earlier: CertfleetError | None = None,
 ) -> Steps[Order]:
     """Look at the order until its status is none of ``unfinished``. Raises CertfleetError when invalid or too late."""
     for look, wait in enumerate(backoff()):
         order = fetch_order(session, order.uri, deadline=Deadline(max(deadline.remaining(), 1)))
         if order.status == "invalid":
-            raise order_failure(session, order)
+            raise order_failure(session, order, earlier)
         done = order.status not in unfinished
         if started is not None and not look:
             learn = session.issuance.was_enough if done else session.issuance.was_too_short

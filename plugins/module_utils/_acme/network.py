@@ -22,6 +22,8 @@ from .timing import Deadline
 _NONCE_TRIES = 20
 #: Tries of a request that was cut or answered 429 or 5xx, when the CA names no time.
 _TRIES = 5
+#: The first request tells soon that a CA is down.
+_DIRECTORY_TRIES = 3
 _BUSY = frozenset({429, 500, 502, 503, 504})
 #: Bytes of an answer that are read. The largest honest one is a chain of some ten certificates.
 _MAX_ANSWER = 2 * 1024 * 1024
@@ -90,7 +92,7 @@ class Network(library.ClientNetwork):
         def once() -> Any:
             return self._check_response(self._send_request("GET", url, allow_redirects=True))
 
-        return self._persist(once, deadline)
+        return self._persist(once, deadline, _DIRECTORY_TRIES)
 
     def post(self, url: str, obj: Any, *, deadline: Deadline, accept: str | None = None) -> Any:
         """Signed POST; ``obj`` None makes it a POST-as-GET (RFC 8555 section 6.3). Raises AcmeProblem, Unreachable."""
@@ -111,9 +113,10 @@ class Network(library.ClientNetwork):
 
         return self._persist(once, deadline)
 
-    def _persist(self, once: Callable[[], Any], deadline: Deadline) -> Any:
+    def _persist(self, once: Callable[[], Any], deadline: Deadline, most: int = _TRIES) -> Any:
         """Call ``once`` until it answers, within the deadline."""
         nonce_tries = tries = 0
+        error: CertfleetError | None = None
         while True:
             if self.stop.is_set():
                 raise CertfleetError("interrupted")
@@ -123,16 +126,16 @@ class Network(library.ClientNetwork):
                 if problem.code == "badNonce" and nonce_tries < _NONCE_TRIES and deadline.remaining():
                     nonce_tries += 1
                     continue
+                problem.earlier = error
                 if problem.status not in _BUSY:
                     raise
-                error: CertfleetError = problem
-                wait = problem.retry_after
+                error, wait = problem, problem.retry_after
             except Unreachable as unreachable:
                 if unreachable.permanent:
                     raise
                 error, wait = unreachable, None
             tries += 1
-            if wait is None and tries >= _TRIES:
+            if wait is None and tries >= most:
                 raise error
             own = min(5.0, 0.25 * 2**tries) * random.uniform(0.8, 1.2)  # noqa: S311 - spreads, hides nothing
             wait = own if wait is None or wait < 1 else wait

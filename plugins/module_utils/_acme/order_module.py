@@ -119,7 +119,9 @@ def merge_records(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def describe_order(session: Session, order: Order) -> dict[str, Any]:
     """An order with its authorizations as results show it. Raises CertfleetError."""
-    authorizations = [fetch_authorization(session, uri) for uri in order.authorizations]
+    found = [fetch_authorization(session, uri) for uri in order.authorizations]
+    # Some CAs list them in another order each time.
+    authorizations = sorted(found, key=lambda one: (one.name, one.wildcard))
     records = [_record(session, one) for one in authorizations if one.status == "pending"]
     return {
         "order_uri": order.uri,

@@ -44,6 +44,8 @@ class AcmeProblem(CertfleetError):
         self.problem = problem
         self.status = status
         self.retry_after = retry_after
+        #: What went wrong when the same request was sent before.
+        self.earlier: CertfleetError | None = None
         text = describe(problem) or f"HTTP status {status}"
         if self.code == "rateLimited" and retry_after:
             text += f" (try again in {retry_after:.0f} s)"
@@ -60,7 +62,9 @@ class AcmeProblem(CertfleetError):
 
     def about(self, doing: str) -> AcmeProblem:
         """The same problem, saying what was being done."""
-        return AcmeProblem(self.problem, status=self.status, retry_after=self.retry_after, doing=doing)
+        told = AcmeProblem(self.problem, status=self.status, retry_after=self.retry_after, doing=doing)
+        told.earlier = self.earlier.about(doing) if isinstance(self.earlier, AcmeProblem) else self.earlier
+        return told
 
     def mentions(self, word: str) -> bool:
         """True when the detail or a subproblem's detail has the word."""

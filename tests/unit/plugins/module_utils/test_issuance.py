@@ -46,6 +46,8 @@ class World:
         self.broken: dict[str, BaseException] = {}
         self.left_behind = False
         self.valid: set[str] = set()
+        self.validated: set[str] = set()
+        self.invisible: set[str] = set()
         self.same_order: set[str] = set()
         self._lock = threading.Lock()
 
@@ -74,8 +76,9 @@ class World:
     def fetch_authorization(self, session: Any, uri: str) -> Authorization:
         name = uri.partition("/")[2]
         self.note("authorization", name)
+        valid = name in self.valid or (name in self.validated and name in self.done("answer"))
         body = {
-            "status": "valid" if name in self.valid else "pending",
+            "status": "valid" if valid else "pending",
             "identifier": {"type": "dns", "value": name.replace("*.", "")},
             "wildcard": name.startswith("*."),
             "challenges": [{"type": "dns-01", "url": f"challenge/{name}", "status": "pending"}],
@@ -121,6 +124,7 @@ class World:
         outcome = Outcome(changed=dict.fromkeys(found, True))
         for one in found:
             if what != "absent" and one.name in self.refused_records:
+                outcome.changed[one] = one.name in self.invisible
                 outcome.failed[one] = CertfleetError(f"no zone for {one.name}")
         return outcome
 
@@ -191,6 +195,7 @@ def test_an_item_that_fails_touches_no_other_and_gives_up_what_it_left_pending(w
     world.refused_orders = {"order.example.com"}
     world.refused_records = {"_acme-challenge.dns.example.com"}
     world.broken = {"ca.example.com": CertfleetError("the CA refused ca.example.com"), "bug.example.com": KeyError("x")}
+    world.validated = {"ca.example.com"}
     results = issue(
         item("order", "order.example.com"),
         item("good", "good.example.com"),
@@ -211,10 +216,26 @@ def test_an_item_that_fails_touches_no_other_and_gives_up_what_it_left_pending(w
     assert "dns.example.com" not in world.done("answer")
     assert sorted(world.done("deactivate")) == [
         "authz/bug.example.com",
-        "authz/ca.example.com",
         "authz/dns.example.com",
         "authz/fine.example.com",
     ]
+
+
+def test_what_is_valid_by_now_is_kept_for_the_next_order(world: World) -> None:
+    world.broken = {"a.example.com": CertfleetError("the CA refused a.example.com")}
+    world.validated = {"a.example.com"}
+    assert issue(item("a", "a.example.com", "b.example.com"))[0]["failed"]
+    assert world.done("deactivate") == ["authz/b.example.com"]
+
+
+def test_what_was_never_written_is_not_cleaned_up(world: World) -> None:
+    world.refused_records = {"_acme-challenge.dns.example.com", "_acme-challenge.slow.example.com"}
+    world.invisible = {"_acme-challenge.slow.example.com"}
+    results = issue(item("a", "a.example.com"), item("b", "dns.example.com"), item("c", "slow.example.com"))
+    assert [result["failed"] for result in results] == [False, True, True]
+    assert [result["warnings"] for result in results] == [[], [], []]
+    (cleaned,) = world.done("absent")
+    assert [name for name, _ in cleaned] == ["_acme-challenge.a.example.com", "_acme-challenge.slow.example.com"]
 
 
 def test_what_another_item_needs_is_not_given_up(world: World) -> None:

@@ -178,6 +178,24 @@ def test_a_failed_order_tells_the_reason_of_each_name(ca: ScriptedCA, monkeypatc
     assert caught.value.details["problem"] == reason
 
 
+def test_a_reason_that_the_ca_gave_only_when_the_csr_was_submitted_is_told(
+    ca: ScriptedCA, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As acme2certifier does: 500 at first, then an order that is invalid without a reason."""
+    ca.script.update(
+        finalize=[problem("serverInternal", 500, "enrollment failed"), problem("orderNotReady")],
+        order=[order(ca, "invalid")],
+        authz=[authorization("valid")],
+    )
+    with pytest.raises(CertfleetError) as caught:
+        Issue(ca, validated=True).run(monkeypatch)
+    assert caught.value.message == (
+        "the CA gave the order for example.com up: the CA refused the CSR for example.com: "
+        "serverInternal: enrollment failed"
+    )
+    assert caught.value.details["problem"]["detail"] == "enrollment failed"
+
+
 def test_an_order_left_pending_after_a_name_failed_is_not_waited_for_to_the_end(
     ca: ScriptedCA, monkeypatch: pytest.MonkeyPatch
 ) -> None:

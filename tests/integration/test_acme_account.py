@@ -1,0 +1,115 @@
+# Copyright: (c) 2026, certfleet.acme contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.conftest import Labs
+from tests.support.controller import Controller, key_pem, make_key
+
+BOTH = pytest.mark.parametrize("lab", [("pebble", "ministack"), ("acme2certifier", "moto")], indirect=True)
+
+
+@pytest.fixture
+def controller(lab: Any, tmp_path: Path) -> Controller:
+    return Controller(lab, tmp_path)
+
+
+@BOTH
+def test_an_account_is_made_found_and_kept_up_to_date(controller: Controller) -> None:
+    new = controller.ca(terms_agreed=True, generate_account_key=True, contact=["one@example.com"])
+    planned = controller.module("acme_account", check=True, diff=True, **new)
+    assert planned["changed"]
+    assert planned["account_uri"] is None
+    assert planned["diff"] == {"before": {}, "after": {"contact": ["mailto:one@example.com"]}}
+    assert not controller.key.exists()
+    assert controller.lab.counts("acme") == {"directory": 1}
+
+    controller.lab.reset_log()
+    made = controller.module("acme_account", **new)
+    assert made["changed"]
+    assert made["account_key_generated"]
+    assert made["account_key_type"] == "ecdsa-p256"
+    assert stat.S_IMODE(controller.key.stat().st_mode) == 0o600
+    assert controller.lab.counts("acme") == {"directory": 1, "newNonce": 1, "newAccount": 2}
+
+    controller.lab.reset_log()
+    again = controller.module("acme_account", **new)
+    assert not again["changed"]
+    assert not again["account_key_generated"]
+    assert again["account_uri"] == made["account_uri"]
+    assert again["account_key_thumbprint"] == made["account_key_thumbprint"]
+    assert again["account"]["status"] == "valid"
+    assert controller.lab.counts("acme") == {"directory": 1, "newNonce": 1, "newAccount": 1}
+
+    two = controller.ca(contact=["mailto:two@example.com", "mailto:one@example.com"])
+    planned = controller.module("acme_account", check=True, diff=True, **two)
+    assert planned["changed"]
+    assert planned["diff"]["before"]["contact"] == ["mailto:one@example.com"]
+    assert planned["diff"]["after"]["contact"] == ["mailto:one@example.com", "mailto:two@example.com"]
+    assert not controller.module("acme_account", **new)["changed"]  # check mode changed nothing
+
+    updated = controller.module("acme_account", **two)
+    assert updated["changed"]
+    assert set(updated["account"]["contact"]) == set(two["contact"])
+    turned = {**two, "contact": two["contact"][::-1]}
+    assert not controller.module("acme_account", **turned)["changed"]
+    assert not controller.module("acme_account", **controller.ca())["changed"]
+    assert not controller.module("acme_account", **controller.ca(account_uri=made["account_uri"]))["changed"]
+
+
+@BOTH
+@pytest.mark.parametrize("kind", ["ecdsa-p384", "rsa-2048", "rsa-4096"])
+def test_accounts_with_keys_of_each_kind(controller: Controller, kind: str) -> None:
+    made = controller.account(account_key_type=kind)
+    assert made["account_key_type"] == kind
+    found = controller.module("acme_account", **controller.ca(allow_creation=False))
+    assert (found["changed"], found["account_uri"]) == (False, made["account_uri"])
+
+
+def test_a_key_from_content_with_a_passphrase(labs: Labs, tmp_path: Path) -> None:
+    controller = Controller(labs.get("acme2certifier", "moto"), tmp_path)
+    content = key_pem(make_key(), "secret")
+    options = controller.ca(account_key_content=content, account_key_passphrase="secret", terms_agreed=True)
+    made = controller.module("acme_account", **options)
+    assert made["changed"]
+    assert not controller.module("acme_account", **options)["changed"]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "cause"),
+    [
+        ({"allow_creation": False}, "has no account for this key"),
+        ({"account_uri": "https://127.0.0.1/account/1"}, "has no account for this key"),
+        ({"account_key_content": "nonsense"}, "there is no PEM private key in account_key_content"),
+        ({"account_key_src": "/none.pem", "generate_account_key": False}, "/none.pem cannot be read: No such file"),
+        ({"account_key_src": "/none/key.pem"}, "/none/key.pem cannot be written: No such file or directory"),
+        ({"external_account_binding": {"kid": "k", "key": "no base64url!"}}, "is not base64url"),
+    ],
+)
+def test_what_cannot_work_is_told_in_a_line_and_makes_no_account(
+    labs: Labs, tmp_path: Path, options: dict[str, Any], cause: str
+) -> None:
+    controller = Controller(labs.get("acme2certifier", "moto"), tmp_path)
+    controller.lab.reset_log()
+    generate = "account_key_content" not in options
+    merged = {**controller.ca(terms_agreed=True, **options), "generate_account_key": generate, **options}
+    result = controller.module("acme_account", **merged)
+    assert result["failed"]
+    assert cause in result["msg"]
+    assert controller.lab.counts("acme")["newAccount"] <= 1  # the look-up
+
+
+def test_an_account_uri_of_another_account_is_refused(labs: Labs, tmp_path: Path) -> None:
+    controller = Controller(labs.get("acme2certifier", "moto"), tmp_path)
+    made = controller.account()
+    result = controller.module("acme_account", **controller.ca(account_uri=made["account_uri"] + "x"))
+    assert result["failed"]
+    assert f"belongs to {made['account_uri']}, not to" in result["msg"]
