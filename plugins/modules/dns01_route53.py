@@ -87,6 +87,7 @@ attributes:
   idempotent:
     support: full
   platform:
+    support: full
     platforms: posix
 notes:
   - The credentials need C(route53:ChangeResourceRecordSets), C(route53:ListResourceRecordSets) for names that hold
@@ -124,20 +125,25 @@ EXAMPLES = r"""
 
 RETURN = r"""
 records:
-  description: A result for each record, in their order.
+  description:
+    - A result for each record, in their order. It also has the C(values) asked for, so that what this task returns can be
+      given to another one.
   returned: always
   type: list
   elements: dict
+  sample:
+    - record: _acme-challenge.example.com
+      values: [LPsIwTo7o8BoG0-vjCyGQGBWSVIPxI-i_X336eUOQZo]
+      zone: example.com
+      zone_id: Z0123456789ABCDEFGHIJ
+      changed: true
+      failed: false
+      msg: ""
   contains:
     record:
       description: The name, in lower case and without a dot at its end.
       type: str
       sample: _acme-challenge.example.com
-    values:
-      description: The values asked for.
-      type: list
-      elements: str
-      sample: [LPsIwTo7o8BoG0-vjCyGQGBWSVIPxI-i_X336eUOQZo]
     zone:
       description: The hosted zone's name, null when the record has none.
       type: str

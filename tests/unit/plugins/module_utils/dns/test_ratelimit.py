@@ -33,7 +33,7 @@ def test_never_more_than_the_rate_after_the_burst(rate: float, pauses: list[floa
 def test_a_quiet_time_is_not_saved_up() -> None:
     now = 1000.0
     bucket = TokenBucket(4, 2, clock=lambda: now, sleep=lambda seconds: None)
-    assert [bucket.take() for _ in range(3)] == [0.0, 0.0, 0.25]
+    assert [bucket.take() for _turn in range(3)] == [0.0, 0.0, 0.25]
 
 
 @pytest.mark.parametrize("rate", [0, -1])
