@@ -40,14 +40,18 @@ class Labs:
     """Labs of this test process, each started when first asked for."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[str, str], Lab] = {}
+        self._kept: dict[tuple[str, str, str], Lab] = {}
         self._all: list[Lab] = []
 
-    def get(self, ca: str, dns: str) -> Lab:
-        """The lab of this CA and emulator that tests share: use names and stores of your own in it."""
-        if (ca, dns) not in self._kept:
-            self._kept[ca, dns] = self.fresh(ca, dns)
-        return self._kept[ca, dns]
+    def get(self, ca: str, dns: str, *, purpose: str = "", **options: Any) -> Lab:
+        """The lab of this CA and emulator that tests share: use names and stores of your own in it.
+
+        Tests that leave records behind share one among themselves, under a purpose of their own.
+        """
+        key = (ca, dns, purpose)
+        if key not in self._kept:
+            self._kept[key] = self.fresh(ca, dns, **options)
+        return self._kept[key]
 
     def fresh(self, ca: str = DEFAULT[0], dns: str = DEFAULT[1], **options: Any) -> Lab:
         """A lab that nobody else uses, options as for Lab.up. The test may end it; else it ends with the process."""

@@ -36,13 +36,13 @@ TWO = "DK3eZ9Lr0hfFU0bTHZR4kbZ2vRGJXpXGOXVgeHqMz5A"
 @pytest.fixture(params=["ministack", "moto"])
 def cloud(request: pytest.FixtureRequest, labs: Labs, tmp_path: Path) -> Cloud:
     """Each of the emulators."""
-    return Cloud(labs.get(DEFAULT[0], request.param), tmp_path)
+    return Cloud(labs.get(DEFAULT[0], request.param, purpose="zones", hosts=0), tmp_path)
 
 
 @pytest.fixture
 def strict(labs: Labs, tmp_path: Path) -> Cloud:
     """The emulator that refuses what AWS refuses."""
-    return Cloud(labs.get(DEFAULT[0], "ministack"), tmp_path)
+    return Cloud(labs.get(DEFAULT[0], "ministack", purpose="zones", hosts=0), tmp_path)
 
 
 @pytest.fixture
