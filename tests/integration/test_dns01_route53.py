@@ -181,7 +181,7 @@ def test_bad_names_do_not_block_the_others(cloud: Cloud) -> None:
 
 def test_a_name_that_route53_refuses_does_not_block_the_others(labs: Labs, tmp_path: Path) -> None:
     """A zone id that belongs to another zone: Route53 itself has to say no. ministack takes names outside the zone."""
-    cloud = Cloud(labs.get(DEFAULT[0], "moto"), tmp_path)
+    cloud = Cloud(labs.get(DEFAULT[0], "moto", purpose="zones", hosts=0), tmp_path)
     zone, zone_id = cloud.zone()
     names = [challenge(f"w{number}", zone) for number in range(6)]
     other = "_acme-challenge.other.test"
