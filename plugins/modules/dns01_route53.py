@@ -126,8 +126,8 @@ EXAMPLES = r"""
 RETURN = r"""
 records:
   description:
-    - A result for each record, in their order. It also has the C(values) asked for, so that what this task returns can be
-      given to another one.
+    - A result for each record, in their order. It also has the C(values) asked for, so that what this task returns
+      can be given to another one.
   returned: always
   type: list
   elements: dict
