@@ -13,5 +13,6 @@ try:
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
 except ImportError as error:
     CRYPTOGRAPHY_IMPORT_ERROR = error
+    ec = hashes = rsa = serialization = x509 = None  # type: ignore[assignment]
 
 __all__ = ["CRYPTOGRAPHY_IMPORT_ERROR", "ec", "hashes", "rsa", "serialization", "x509"]

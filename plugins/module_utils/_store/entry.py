@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import fcntl
+import hashlib
 import json
 import re
 import time
@@ -38,6 +39,8 @@ _FORMAT = 1
 #: A request that nobody finished in this time is made anew, with a new key.
 PENDING_LIFETIME = datetime.timedelta(days=7)
 LOCK_TIMEOUT = 60.0
+#: Of requests: no service reads them, so the declared group gets no access.
+_PRIVATE = Ownership()
 _LOCK_PAUSE = 0.1
 
 
@@ -193,23 +196,16 @@ class Entry:
         """The request that has no chain yet; None also when what lies there is of no use."""
         if self.folder.kind(PENDING) is None:
             return None
-        with self.folder.sub(PENDING) as folder:
+        with self.folder.sub(PENDING, _PRIVATE) as folder:
             key_pem, csr_pem, request = folder.read(KEY), folder.read(CSR), _json(folder.read(REQUEST))
         if key_pem is None or csr_pem is None:
             return None
         try:
             facts = _x509.csr_facts(csr_pem.decode("ascii", "replace"))
-            if keys.fingerprint(keys.load(key_pem)) != facts["public_key_sha256"]:
-                return None
+            _check_key(key_pem, facts["public_key_sha256"], request)
         except CertfleetError:
             return None
-        return Pending(
-            csr_pem=csr_pem.decode("ascii"),
-            identifiers=tuple(facts["identifiers"]),
-            key_type=facts["key_type"],
-            public_key_sha256=facts["public_key_sha256"],
-            request=request,
-        )
+        return _pending(csr_pem.decode("ascii"), facts, request)
 
     # Changing it
 
@@ -222,7 +218,7 @@ class Entry:
             versions.sweep()
         labels = self.labels()
         if labels and self.folder.kind(PENDING) is not None:
-            with self.folder.sub(PENDING) as pending:
+            with self.folder.sub(PENDING, _PRIVATE) as pending:
                 waiting = pending.read(KEY)
             with self.folder.sub(VERSIONS) as versions, versions.sub(labels[-1]) as newest:
                 answered = waiting is not None and waiting == newest.read(KEY)
@@ -231,26 +227,25 @@ class Entry:
 
     def write_pending(self, key: Any, identifiers: Sequence[str], request: dict[str, Any]) -> Pending:
         """Keep a key and its CSR until the chain comes; a request that was there is dropped with its key."""
-        csr_pem = keys.make_csr(key, identifiers)
-        private = Ownership()  # no service reads a request: the declared group gets no access
+        csr_pem, key_pem = keys.make_csr(key, identifiers), keys.to_pem(key)
+        facts = _x509.csr_facts(csr_pem)
+        request = {**request, "key": _known_key(key_pem, facts["public_key_sha256"])}
         beside = f".{PENDING}.new"
         if self.folder.kind(beside) is not None:
             self.folder.remove(beside)
-        with self.folder.make(beside, private) as folder:
-            folder.write(KEY, keys.to_pem(key), secret=True)
+        with self.folder.make(beside, _PRIVATE) as folder:
+            folder.write(KEY, key_pem, secret=True)
             folder.write(CSR, csr_pem.encode("ascii"))
             folder.write(REQUEST, _to_json(request))
         self.drop_pending()
         self.folder.rename(beside, PENDING)
-        found = self.pending()
-        if found is None:
-            raise CertfleetError(f"{self.path}/{PENDING} cannot be read back")
-        return found
+        return _pending(csr_pem, facts, request)
 
     def note_request(self, request: dict[str, Any]) -> None:
-        """Replace request.json of the request that is there."""
-        with self.folder.sub(PENDING) as folder:
-            folder.write(REQUEST, _to_json(request))
+        """Replace what is noted of the request that is there."""
+        with self.folder.sub(PENDING, _PRIVATE) as folder:
+            known = _json(folder.read(REQUEST)).get("key")
+            folder.write(REQUEST, _to_json({**request, "key": known}))
 
     def drop_pending(self) -> None:
         if self.folder.kind(PENDING) is not None:
@@ -263,10 +258,11 @@ class Entry:
         """
         blocks = _x509.split_pem(chain_pem)
         leaf, rest = blocks[0].encode("ascii"), "".join(blocks[1:]).encode("ascii")
-        with self.folder.sub(PENDING) as pending:
-            key_pem = pending.read(KEY)
-        if key_pem is None:
-            raise CertfleetError(f"{self.path}/{PENDING}/{KEY} is missing")
+        with self.folder.sub(PENDING, _PRIVATE) as pending:
+            key_pem, request = _needed(pending, KEY), _json(pending.read(REQUEST))
+        public_key = _x509.certificate_facts(_x509.load_chain(blocks[0])[0])["public_key_sha256"]
+        _check_key(key_pem, public_key, request)
+        meta = {**meta, "key": _known_key(key_pem, public_key)}
         labels = self.labels()
         label = f"{int(labels[-1]) + 1 if labels else 1:04d}"
         beside = f".{label}.new"
@@ -318,7 +314,7 @@ class Entry:
                     with versions.sub(label) as folder:
                         changed |= _correct_files(folder, dry=dry)
         if self.folder.kind(PENDING) is not None:
-            with self.folder.sub(PENDING, Ownership()) as folder:
+            with self.folder.sub(PENDING, _PRIVATE) as folder:
                 changed |= _correct_files(folder, dry=dry)
         return changed
 
@@ -337,8 +333,34 @@ def _read_certificates(folder: Folder, version: Version) -> None:
     version.facts = _x509.certificate_facts(_x509.load_chain(version.leaf_pem)[0])
     if _needed(folder, FULLCHAIN) != leaf + _needed(folder, CHAIN):
         raise CertfleetError(f"{FULLCHAIN} is not {CERT} and {CHAIN}")
-    if keys.fingerprint(keys.load(_needed(folder, KEY))) != version.facts["public_key_sha256"]:
+    _check_key(_needed(folder, KEY), version.facts["public_key_sha256"], version.meta)
+
+
+def _check_key(key_pem: bytes, public_key: str, noted: dict[str, Any]) -> None:
+    """Raises CertfleetError unless the private key belongs to the public key with that fingerprint.
+
+    A file that was found to belong to it and has not changed since is not opened again: libraries test an RSA key
+    for a second and more each time they load it.
+    """
+    if noted.get("key") == _known_key(key_pem, public_key):
+        return
+    if keys.fingerprint(keys.load(key_pem)) != public_key:
         raise CertfleetError("the private key belongs to another certificate")
+
+
+def _known_key(key_pem: bytes, public_key: str) -> dict[str, str]:
+    """That this file holds the private key to this public key."""
+    return {"file_sha256": hashlib.sha256(key_pem).hexdigest(), "public_key_sha256": public_key}
+
+
+def _pending(csr_pem: str, facts: dict[str, Any], request: dict[str, Any]) -> Pending:
+    return Pending(
+        csr_pem=csr_pem,
+        identifiers=tuple(facts["identifiers"]),
+        key_type=facts["key_type"],
+        public_key_sha256=facts["public_key_sha256"],
+        request={name: value for name, value in request.items() if name != "key"},
+    )
 
 
 def _needed(folder: Folder, name: str) -> bytes:

@@ -257,6 +257,33 @@ def test_a_version_that_lost_a_part_says_which(root: Path, entry: Entry) -> None
     assert entry.load("0002").broken == "it is gone"
 
 
+def test_a_key_that_was_found_to_fit_is_not_loaded_again_until_its_file_changes(
+    root: Path, entry: Entry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Loading an RSA key takes a second and more."""
+    loads = []
+    load = keys.load
+
+    def counted(pem: bytes) -> object:
+        loads.append(len(pem))
+        return load(pem)
+
+    monkeypatch.setattr(keys, "load", counted)
+    pending = entry.pending()
+    assert pending is not None
+    assert entry.load(entry.stage(CA.chain_for(pending.csr_pem), {})).broken == ""
+    assert entry.load("0001").broken == ""
+    assert loads == []
+    version = root / "web" / "versions" / "0001"
+    (version / "privkey.pem").write_bytes(b"\n" + (version / "privkey.pem").read_bytes())
+    assert entry.load("0001").broken == ""
+    assert len(loads) == 1
+    newest = root / "web" / "versions" / "0002"
+    for name in ("privkey.pem", "certificate.json"):  # together they agree, and are for another certificate
+        (version / name).write_bytes((newest / name).read_bytes())
+    assert entry.load("0001").broken == "the private key belongs to another certificate"
+
+
 @pytest.mark.parametrize("text", ["", "[]", "nonsense"])
 def test_a_lost_certificate_json_is_no_defect_of_the_certificate(root: Path, entry: Entry, text: str) -> None:
     (root / "web" / "versions" / "0001" / "certificate.json").write_text(text)
