@@ -131,6 +131,10 @@ class Engine:
             if error is not None:
                 outcome.failed.update(dict.fromkeys(place.records, error))
                 continue
+            before = self.possibly_there.copy()
+            if not absent:
+                # Before the first request: an interrupted call must not leave values that nobody knows of.
+                self.possibly_there.update(place.records)
             known = self._known.setdefault((id(place.provider), place.zone.id), {})
             written = ZoneWriter(
                 place.provider,
@@ -144,16 +148,12 @@ class Engine:
             if written.fatal is not None:
                 broken[id(place.provider)] = written.fatal
             waits.append(self._account(place, written, outcome))
-            self._remember(place, written, absent=absent)
+            for record in place.records:
+                failed = record.name in written.failed
+                untouched = failed and record.name not in written.unsure and record not in before
+                if (not failed) if absent else untouched:
+                    self.possibly_there.discard(record)
         return outcome, waits
-
-    def _remember(self, place: _Place, written: Written, *, absent: bool) -> None:
-        for record in place.records:
-            failed = record.name in written.failed
-            if absent and not failed:
-                self.possibly_there.discard(record)
-            elif not absent and (not failed or record.name in written.unsure):
-                self.possibly_there.add(record)
 
     def _account(self, place: _Place, written: Written, outcome: Outcome) -> ZoneWait:
         """Put what the writer did into the outcome; return what to wait for."""

@@ -278,6 +278,15 @@ def test_what_a_clean_up_has_to_take_away_is_known() -> None:
     one.absent([good])
     assert one.possibly_there == {good, unsure}
     memory.failure = None
+
+    def interrupt(number: int) -> None:
+        raise KeyboardInterrupt
+
+    memory.before_write, interrupted = interrupt, TxtRecord(name("interrupted"), "x")
+    with pytest.raises(KeyboardInterrupt):
+        one.present([interrupted])
+    assert one.possibly_there == {good, unsure, interrupted}
+    memory.before_write = lambda number: None
     assert not one.absent(one.possibly_there).failed
     assert one.possibly_there == set()
 
