@@ -19,6 +19,7 @@ attributes:
     description: A second run with the same options and nothing changed in between reports no change.
   platform:
     description: Where the module runs.
+    support: full
     platforms: posix
 """
 

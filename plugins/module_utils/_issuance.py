@@ -136,7 +136,7 @@ class _Batch:
 
     def open(self, items: list[Item], *, check_mode: bool) -> None:
         """Read the directory, check what it can tell, and bind to the account. Raises CertfleetError."""
-        key, _ = account_key(self._params, check_mode=check_mode)
+        key, _made = account_key(self._params, check_mode=check_mode)
         self._session = open_session(self._params, key, stop=self._stop)
         for item in items:
             _guard(item, lambda item=item: self.session.check_profile(item.spec.get("profile")))
@@ -159,7 +159,7 @@ class _Batch:
             for name in item.identifiers
             if not is_ip(name)
         }
-        failed, _ = self._ask_dns("plan", records)
+        failed, _changed = self._ask_dns("plan", records)
         for item in fresh:
             names = {f"_acme-challenge.{base_domain(name)}" for name in item.identifiers}
             item.error = next((error for record, error in failed.items() if record.name in names), None)

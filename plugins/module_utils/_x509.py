@@ -153,7 +153,7 @@ def csr_facts(pem: str) -> dict[str, Any]:
 
 
 def check_chain(chain_pem: str, *, public_key: str, names: list[str]) -> list[x509.Certificate]:
-    """The chain's certificates when its first one is for this key and these names, and each names the next as its issuer.
+    """The chain's certificates, when its first one is for this key and these names and each names the next as issuer.
 
     public_key: SHA-256 as public_key_sha256 gives it. Raises CertfleetError that says what does not belong together.
     """

@@ -71,6 +71,7 @@ options:
   acme_directory:
     description: Directory of the CA that the certificates are to come from. Without it, any.
     type: str
+    required: false
 notes:
   - The options for the account and the connection are accepted so that defaults for the whole action group can be set.
     They are not used.

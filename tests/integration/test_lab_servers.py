@@ -99,7 +99,7 @@ def change(own_lab: Lab, route53: Any) -> Iterator[Callable[[str, str, str, list
 
 
 def _ask(lab: Lab, name: str, kind: str = "TXT", transport: str = "UDP", edns: bool = True) -> dns.message.Message:
-    address, _, port = lab.dns.partition(":")
+    address, _colon, port = lab.dns.partition(":")
     query = dns.message.make_query(name, kind, use_edns=0 if edns else None, payload=1232 if edns else None)
     send = dns.query.udp if transport == "UDP" else dns.query.tcp
     return send(query, address, port=int(port), timeout=5)

@@ -75,7 +75,7 @@ class Starter:
         access = emulators.launch(state, self.provider, next(numbers))
         dns_address = f"{ports.LOOPBACK}:{next(numbers)}"
         dns.launch(state, access, int(dns_address.rpartition(":")[2]))
-        acme = self._launch_ca(dns_address, [next(numbers) for _ in range(4)])
+        acme = self._launch_ca(dns_address, [next(numbers) for _number in range(4)])
         hosts = [self._host(number, next(numbers)) for number in range(1, host_count + 1)]
         described = {host.name: nginx.prepare(state, host) for host in hosts}
         with ThreadPoolExecutor() as pool:

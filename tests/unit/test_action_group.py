@@ -25,7 +25,7 @@ def documentation(path: Path) -> dict[str, Any]:
     options = dict(found.get("options") or {})
     attributes = dict(found.get("attributes") or {})
     for fragment in found.get("extends_documentation_fragment") or []:
-        name, _, part = fragment.removeprefix("certfleet.acme.").partition(".")
+        name, _dot, part = fragment.removeprefix("certfleet.acme.").partition(".")
         file = ROOT / "plugins" / "doc_fragments" / f"{name}.py"
         part = (part or "documentation").upper()
         body = re.search(rf'^\s+{part} = r?"""(.*?)"""', file.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)

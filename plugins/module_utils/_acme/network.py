@@ -238,7 +238,7 @@ def _untrusted(url: str, error: Exception, verify: bool | str) -> Unreachable:
     text = str(error)
     if "CERTIFICATE_VERIFY_FAILED" not in text:
         return Unreachable(f"{_host(url)} cannot be reached: TLS failed: {_cause(error)}")
-    reason = text.split("certificate verify failed: ")[-1].split(" (_ssl")[0].rstrip("')\"")
+    reason = text.rpartition("certificate verify failed: ")[2].split(" (_ssl")[0].rstrip("')\"")
     bundle = f"The certificates in {verify} do" if isinstance(verify, str) else "The usual certificates do"
     return Unreachable(
         f"the TLS certificate of {_host(url)} is not trusted: {reason}",
@@ -250,7 +250,7 @@ def _untrusted(url: str, error: Exception, verify: bool | str) -> Unreachable:
 def _cause(error: BaseException) -> str:
     """The innermost words of requests' nested errors."""
     seen: BaseException = error
-    for _ in range(8):
+    for _depth in range(8):
         inner = getattr(seen, "reason", None)
         nested = next((part for part in seen.args if isinstance(part, BaseException)), None)
         following = inner if isinstance(inner, BaseException) else nested or seen.__cause__

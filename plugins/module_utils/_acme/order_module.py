@@ -92,7 +92,7 @@ def make_orders(params: dict[str, Any], *, check_mode: bool = False) -> list[dic
     results = [empty_order(spec) for spec in params["orders"]]
     if all(isinstance(found, CertfleetError) for found in names):
         return [{**result, **_failure(found)} for result, found in zip(results, names)]
-    key, _ = account_key(params, check_mode=check_mode)
+    key, _made = account_key(params, check_mode=check_mode)
     session = open_session(params, key)
     if key is not None and (not check_mode or any(spec.get("order_uri") for spec in params["orders"])):
         use_account(session, {**params, **({"allow_creation": False} if check_mode else {})})

@@ -135,7 +135,7 @@ def _open(params: dict[str, Any], *, check_mode: bool) -> Session:
             option="private_key",
         )
         return open_session(params, key)
-    account, _ = account_key(params)
+    account, _made = account_key(params)
     session = open_session(params, account)
     if not check_mode:
         use_account(session, {**params, "allow_creation": False})

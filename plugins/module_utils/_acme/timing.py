@@ -108,7 +108,7 @@ class _Runner:
         self._changed = threading.Condition()
 
     def run(self, workers: int) -> list:
-        threads = [threading.Thread(target=self._worker, daemon=True) for _ in range(workers)]
+        threads = [threading.Thread(target=self._worker, daemon=True) for _number in range(workers)]
         try:
             for thread in threads:
                 thread.start()

@@ -12,7 +12,7 @@ jose: Any = None
 serialization: Any = None
 ec: Any = None
 rsa: Any = None
-UnsupportedAlgorithm: Any = Exception
+UnsupportedAlgorithm: Any = NotImplementedError  # never raised here without the library
 IMPORT_ERROR: ImportError | None = None
 try:
     import josepy

@@ -83,7 +83,7 @@ def launch(
     folder = state.folder(NAME)
     (folder / "issued").mkdir()
     issuer.write(folder / "ca.pem", folder / "ca.key")
-    address, _, dns_port = dns.rpartition(":")
+    address, _colon, dns_port = dns.rpartition(":")
     patterns = [pattern for domain in allowed for pattern in (domain, f"*.{domain}")]
     blocked = ["^([*][.])?" + name.replace(".", "[.]") + "$" for name in refused_at_finalize]
     write_text(

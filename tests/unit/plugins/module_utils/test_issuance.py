@@ -180,7 +180,7 @@ def test_dns_is_written_once_for_all_and_cleaned_up_once(world: World) -> None:
     assert world.done("present") == [records]
     assert world.done("absent") == [records]
     assert world.log[-1][0] == "absent"
-    words = [word for word, _ in world.log]
+    words = [word for word, _given in world.log]
     assert words.index("present") < words.index("answer")
     assert len(world.done("answer")) == 3
 
@@ -235,7 +235,7 @@ def test_what_was_never_written_is_not_cleaned_up(world: World) -> None:
     assert [result["failed"] for result in results] == [False, True, True]
     assert [result["warnings"] for result in results] == [[], [], []]
     (cleaned,) = world.done("absent")
-    assert [name for name, _ in cleaned] == ["_acme-challenge.a.example.com", "_acme-challenge.slow.example.com"]
+    assert [name for name, _value in cleaned] == ["_acme-challenge.a.example.com", "_acme-challenge.slow.example.com"]
 
 
 def test_what_another_item_needs_is_not_given_up(world: World) -> None:
@@ -244,6 +244,27 @@ def test_what_another_item_needs_is_not_given_up(world: World) -> None:
     assert [result["failed"] for result in results] == [True, False]
     assert world.done("deactivate") == ["authz/dns.example.com"]
     assert world.done("answer") == ["shared.example.com"]
+
+
+def test_what_several_orders_share_is_answered_once(world: World) -> None:
+    results = issue(item("a", "shared.example.com", "a.example.com"), item("b", "shared.example.com"))
+    assert outcome(results) == ["issued", "issued"]
+    assert sorted(world.done("answer")) == ["a.example.com", "shared.example.com"]
+    assert sorted(world.done("authorization")) == ["a.example.com", "shared.example.com"]
+
+
+def test_a_challenge_that_the_ca_refuses_at_once_is_not_waited_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(session: Any, challenge: Challenge, shown: str) -> Challenge:
+        return Challenge({**challenge.body, "status": "invalid" if shown == "a.example.com" else "valid"})
+
+    monkeypatch.setattr(_issuance, "answer_challenge", refuse)
+    monkeypatch.setattr(_issuance, "order_failure", lambda session, order: CertfleetError(f"{order.uri} is lost"))
+    results = issue(item("a", "a.example.com"), item("b", "b.example.com"))
+    assert [result["failed"] for result in results] == [True, False]
+    assert results[0]["msg"].endswith("is lost")
+    assert world.done("issued") == ["b.example.com"]
 
 
 def test_an_order_that_may_still_become_valid_keeps_its_authorizations(world: World) -> None:
@@ -271,9 +292,10 @@ def test_dns_is_cleaned_up_when_the_run_breaks(
         raise fault
 
     monkeypatch.setattr(_issuance, "run_steps", broken)
+    world.refused_records = {"_acme-challenge.b.example.com"}
     with pytest.raises((type(fault), CertfleetError)):
-        issue(item("a", "a.example.com"))
-    assert world.done("absent") == world.done("present")
+        issue(item("a", "a.example.com"), item("b", "b.example.com"))
+    assert world.done("absent") == [[("_acme-challenge.a.example.com", "proof of a.example.com")]]
     assert world.done("deactivate") == []
 
 
@@ -333,8 +355,8 @@ def test_check_mode_plans_dns_and_writes_nothing(world: World) -> None:
     )
     assert [result["changed"] for result in results] == [True, False]
     assert results[1]["msg"] == "no zone for _acme-challenge.b.example.com"
-    assert {word for word, _ in world.log} == {"session", "plan"}
-    assert [name for name, _ in world.done("plan")[0]] == [
+    assert {word for word, _given in world.log} == {"session", "plan"}
+    assert [name for name, _value in world.done("plan")[0]] == [
         "_acme-challenge.a.example.com",
         "_acme-challenge.b.example.com",
     ]

@@ -26,7 +26,14 @@ def name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, text)])
 
 
-def issue(names: list[str], *, key: Any = LEAF_KEY, issuer: str = "root", serial: int = 0x0A1B, aki: bytes | None = b"\x01\x02") -> str:
+def issue(
+    names: list[str],
+    *,
+    key: Any = LEAF_KEY,
+    issuer: str = "root",
+    serial: int = 0x0A1B,
+    aki: bytes | None = b"\x01\x02",
+) -> str:
     builder = (
         x509.CertificateBuilder()
         .subject_name(x509.Name([]))

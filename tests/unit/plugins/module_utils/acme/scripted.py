@@ -49,7 +49,7 @@ class ScriptedCA:
 
     def paths(self) -> list[str]:
         """The paths that were asked, in their order."""
-        return [path for _, path, _, _ in self.asked]
+        return [path for _method, path, _protected, _payload in self.asked]
 
     def nonce(self) -> str:
         """A new nonce."""

@@ -26,7 +26,7 @@ def ca() -> Iterator[ScriptedCA]:
 
 
 def sent(ca: ScriptedCA) -> list[Any]:
-    return [payload for _, path, _, payload in ca.asked if path == "/newAccount"]
+    return [payload for _method, path, _protected, payload in ca.asked if path == "/newAccount"]
 
 
 def known(ca: ScriptedCA, status: int = 200, **body: Any) -> Any:
@@ -41,7 +41,7 @@ def test_an_account_that_exists_costs_one_request_and_is_signed_for_from_then_on
     session.read(f"{ca.url}/thing", doing="it")
     assert sent(ca) == [{"onlyReturnExisting": True}]
     assert not account.created
-    heads = {path: protected for _, path, protected, _ in ca.asked if protected}
+    heads = {path: protected for _method, path, protected, _payload in ca.asked if protected}
     assert "jwk" in heads["/newAccount"]
     assert "kid" not in heads["/newAccount"]
     assert heads["/thing"]["kid"] == account.uri == f"{ca.url}/account/7"

@@ -51,7 +51,7 @@ LONG = LEAF + certificate("Y1", "Root Y") + certificate("Root Y", "Old Root")
         ([{"issuer": {"CN": "Root Y"}, "test_certificates": "last"}], SHORT),
         ([{"subject_key_identifier": SKI.digest.hex(":"), "subject": {"CN": "Root Y"}}], LONG),
         ([{"authority_key_identifier": "00:11", "issuer": {"CN": "Old Root"}}], SHORT),
-        ([{"subject": {"CN": "leaf"}}], SHORT),
+        ([{"subject": {"CN": "leaf"}}, {"issuer": {"CN": "Old Root"}}], LONG),
     ],
 )
 def test_the_earliest_criterion_that_a_chain_fits_decides(criteria: list[dict[str, Any]] | None, expected: str) -> None:

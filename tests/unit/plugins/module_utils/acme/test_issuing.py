@@ -99,7 +99,7 @@ def test_the_csr_is_submitted_after_the_learned_delay_without_asking_first(
     ca.script.update(finalize=[order(ca, "processing")], order=[order(ca, "valid")])
     issue = Issue(ca)
     expected = issue.session.validation.delay, issue.session.issuance.delay
-    found, pem = issue.run(monkeypatch)
+    found, pem = issue.run(monkeypatch)  # pylint: disable=unpacking-non-sequence
     assert issue.paths == ["/finalize", "/order", "/cert"]
     assert issue.waits == pytest.approx(expected)
     assert (found.status, pem) == ("valid", chain_of(ca))

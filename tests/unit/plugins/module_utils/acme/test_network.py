@@ -54,14 +54,14 @@ def ask(ca: ScriptedCA, **options: Any) -> Any:
 
 
 def nonces_used(ca: ScriptedCA) -> list[str]:
-    return [protected["nonce"] for _, _, protected, _ in ca.asked if protected]
+    return [protected["nonce"] for _method, _path, protected, _payload in ca.asked if protected]
 
 
 def test_the_newest_nonce_is_used_first_and_each_once() -> None:
     pool = network.NoncePool(size=3)
     for nonce in (b"1", b"2", b"3", b"4"):
         pool.put(nonce)
-    assert [pool.take() for _ in range(4)] == [b"4", b"3", b"2", None]
+    assert [pool.take() for _number in range(4)] == [b"4", b"3", b"2", None]
 
 
 def test_many_threads_never_share_a_nonce(ca: ScriptedCA) -> None:
@@ -77,7 +77,7 @@ def test_many_threads_never_share_a_nonce(ca: ScriptedCA) -> None:
 def test_one_nonce_starts_a_chain_that_needs_no_other(ca: ScriptedCA) -> None:
     ca.script["thing"] = [FINE]
     session = ca.session()
-    for _ in range(5):
+    for _number in range(5):
         session.read(f"{ca.url}/thing", doing="it")
     assert ca.paths() == ["/directory", "/newNonce", *["/thing"] * 5]
 
@@ -219,7 +219,7 @@ def test_a_directory_that_gives_no_nonce_is_told(ca: ScriptedCA) -> None:
 def test_requests_are_signed_by_the_account_and_a_read_has_an_empty_payload(ca: ScriptedCA) -> None:
     ca.script["thing"] = [FINE]
     ask(ca)
-    ((method, _, protected, payload),) = [one for one in ca.asked if one[1] == "/thing"]
+    ((method, _path, protected, payload),) = [one for one in ca.asked if one[1] == "/thing"]
     assert (method, payload) == ("POST", None)
     assert protected is not None
     assert protected["alg"] == "ES256"

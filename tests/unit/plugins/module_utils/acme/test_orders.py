@@ -26,7 +26,7 @@ def created(ca: ScriptedCA) -> Answer:
 
 
 def sent(ca: ScriptedCA) -> list[Any]:
-    return [payload for _, path, _, payload in ca.asked if path == "/newOrder"]
+    return [payload for _method, path, _protected, payload in ca.asked if path == "/newOrder"]
 
 
 def test_an_order_says_names_profile_and_dates(ca: ScriptedCA) -> None:

@@ -49,7 +49,7 @@ def test_backoff_grows_and_stops_growing() -> None:
 def test_a_delay_that_was_enough_gets_shorter_but_not_below_what_was_too_short() -> None:
     delay = timing.LearnedDelay(0.5)
     delay.was_too_short(0.2)
-    for _ in range(5):
+    for _number in range(5):
         delay.was_enough(delay.delay)
     assert 0.2 < delay.delay < 0.5
 
@@ -58,7 +58,7 @@ def test_a_delay_that_was_too_short_gets_longer_than_that_at_once_up_to_a_bound(
     delay = timing.LearnedDelay(0.5)
     delay.was_too_short(1.0)
     assert delay.delay > 1.0
-    for _ in range(50):
+    for _number in range(50):
         delay.was_too_short(delay.delay)
     assert delay.delay == 4.0
 
