@@ -314,7 +314,7 @@ class TestBadInput:
 
     def test_ca_that_is_down_becomes_the_failure_of_every_item_that_is_reported(self, controller: Controller) -> None:
         wanted = [item("x", "x.example.com", host="web1"), item("y", "y.example.com", host="web2")]
-        down = {"acme_directory": "https://127.0.0.1:1/directory"}
+        down: dict[str, Any] = {"acme_directory": "https://127.0.0.1:1/directory"}
         failed = controller.issue(wanted, **down)
         assert failed["failed"]
         assert "127.0.0.1:1 cannot be reached: Connection refused" in failed["msg"]
