@@ -43,7 +43,7 @@ def _row(
         outcome = "failed"
     elif check_mode and (request.get("needs", "nothing") != "nothing" or install.get("changed")):
         outcome = "planned"
-    elif install.get("changed") or install.get("deployed"):
+    elif install.get("changed"):
         outcome = "served" if install.get("deployed") else "active" if install.get("active") else "staged"
     elif obtained:
         outcome = "obtained"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,20 @@ def launch(
     return f"https://{LOOPBACK}:{port}/directory"
 
 
+def _one_revocation_at_a_time(application: Any) -> Any:
+    """acme2certifier reads its revocation list, adds to it and writes it anew without a lock: of two revocations at
+    the same time it would lose one."""
+    lock = threading.Lock()
+
+    def serialised(environ: dict[str, Any], start_response: Any) -> Any:
+        if acme2certifier_kind(environ["REQUEST_METHOD"], environ["PATH_INFO"]) != "revokeCert":
+            return application(environ, start_response)
+        with lock:
+            return application(environ, start_response)
+
+    return serialised
+
+
 def serve(state: State) -> None:
     """Run the server in this process, one worker with threads."""
     import dns.resolver
@@ -140,6 +155,7 @@ def serve(state: State) -> None:
             dns.resolver.BaseResolver.reset = reset_with_port  # type: ignore[method-assign,assignment]
             module = importlib.import_module("acme2certifier.share.acme2certifier_wsgi")
 
-            return wsgi_middleware(module.application, RequestLog(state.requests(NAME), acme2certifier_kind))
+            application = _one_revocation_at_a_time(module.application)
+            return wsgi_middleware(application, RequestLog(state.requests(NAME), acme2certifier_kind))
 
     Server().run()

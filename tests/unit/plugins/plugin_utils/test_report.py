@@ -47,6 +47,11 @@ def test_nothing_due_is_silent_but_for_the_totals() -> None:
     assert _report.lines([found], []) == ["1 certificate: 0 changed, 1 unchanged, 0 failed"]
 
 
+def test_what_was_served_before_is_not_news() -> None:
+    found = row(installed=[{**SERVED, "changed": False, "previous_serial": "b2"}])
+    assert (found["outcome"], found["serial"]) == ("unchanged", "b2")
+
+
 def test_check_mode_says_what_would_change() -> None:
     found = row([REQUEST], [{"name": "web", "changed": True}], check_mode=True)
     assert found["outcome"] == "planned"
