@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.runner import interpreters, sanity, tree, venvs
 from tests.runner.console import Console, StepFailed, call
-from tests.runner.paths import BUILD, CACHE, COLLECTION, INSTALLED, LINKED, LOGS, ROOT, TREE, UNDER_CI, environment
+from tests.runner.paths import BUILD, CACHE, INSTALLED, LINKED, LOGS, ROOT, TREE, UNDER_CI, environment
 from tests.runner.venvs import Venv
 
 # The controllers that run the installed collection: the oldest supported ansible-core with the lowest versions that
@@ -33,7 +33,6 @@ class Checks:
     def __init__(self, console: Console) -> None:
         self.console = console
         self._tools: Venv | None = None
-        self._copied = False
         self._tests: dict[str, int] = {}
 
     @property
@@ -55,11 +54,6 @@ class Checks:
             tree.link()
         return self._tools
 
-    def _copy(self) -> None:
-        if not self._copied:
-            self.console.step("copy of the collection for ansible-test", lambda log: tree.copy())
-            self._copied = True
-
     def lint(self) -> None:
         """ruff, mypy, ansible-lint, the changelog's fragments and the documentation."""
         tools = self.tools
@@ -77,28 +71,19 @@ class Checks:
         packages = ["-p", "ansible_collections.certfleet.acme.plugins", "-p", "tests"]
         self._call("mypy", [tools.bin("mypy"), "--cache-dir", str(CACHE / "mypy"), *packages], typed)
         self._call("antsibull-changelog lint", [tools.bin("antsibull-changelog"), "lint"], env)
-        self._copy()
-        copied = environment(collections=TREE, path=[tools.path / "bin"])
-        here = TREE / COLLECTION
-        self._call(
-            "antsibull-docs lint",
-            [tools.bin("antsibull-docs"), "lint-collection-docs", "--plugin-docs", "."],
-            copied,
-            here,
-        )
+        docs = ["lint-collection-docs", "--plugin-docs", "."]
+        self._call_on_copy("antsibull-docs lint", [tools.bin("antsibull-docs"), *docs])
         options = ["--profile", "production", "--offline", "--strict", "--nocolor"]
-        self._call("ansible-lint --profile production", [tools.bin("ansible-lint"), *options], copied, here)
+        self._call_on_copy("ansible-lint --profile production", [tools.bin("ansible-lint"), *options])
 
     def sanity(self) -> None:
         """ansible-test sanity on the copy."""
         tools = self.tools
-        self._copy()
         self.console.step("ansible-test sanity", lambda log: sanity.run(tools, log))
 
     def build(self) -> bool:
         """Build the artifact and install it away from the checkout."""
         tools = self.tools
-        self._copy()
 
         def work(log: Path) -> str:
             return tree.install(tools, log, tree.build(tools, log, BUILD), INSTALLED)
@@ -180,13 +165,22 @@ class Checks:
     def _call(self, title: str, argv: Sequence[str | Path], env: dict[str, str], cwd: Path = ROOT) -> None:
         self.console.step(title, lambda log: call(log, argv, env=env, cwd=cwd, timeout=600) and None)
 
+    def _call_on_copy(self, title: str, argv: Sequence[str | Path]) -> None:
+        env = environment(collections=TREE, path=[self.tools.path / "bin"])
+
+        def work(log: Path) -> None:
+            with tree.copied() as source:
+                call(log, argv, env=env, cwd=source, timeout=600)
+
+        self.console.step(title, work)
+
     def _pytest(self, title: str, paths: list[str], extra: dict[str, str]) -> None:
         tools = self.tools
         env = environment(collections=LINKED, path=[tools.path / "bin"])
         env.update(extra)
         if UNDER_CI:
             env["CI"] = "true"
-        words = [str(tools.bin("python")), "-m", "pytest", "-n", "2", "--color=no", *paths]
+        words = [str(tools.bin("python")), "-m", "pytest", "-n", "2", "--durations=25", "--color=no", *paths]
         closing: list[str] = []
 
         def work(log: Path) -> None:

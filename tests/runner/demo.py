@@ -31,7 +31,6 @@ def main() -> int:
         return "reused" if made[0].reused else ""
 
     def collection(log: Path) -> str:
-        tree.copy()
         return tree.install(made[0], log, tree.build(made[0], log, COLLECTIONS), COLLECTIONS)
 
     if not console.step(f"tools: ansible-core {core} on Python {version}, the lab's servers", tools):

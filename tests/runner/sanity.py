@@ -12,7 +12,8 @@ from pathlib import Path
 
 from tests.runner.console import StepFailed, call
 from tests.runner.interpreters import find
-from tests.runner.paths import COLLECTION, HOME, TREE, environment
+from tests.runner.paths import HOME, environment
+from tests.runner.tree import copied
 from tests.runner.venvs import Venv
 
 # Versions whose interpreters ansible-test compiles and imports the host-plane code with, when they are there.
@@ -38,17 +39,13 @@ def run(venv: Venv, log: Path) -> str:
     interpreters = [path.parent for path in map(find, _VERSIONS) if path is not None]
     env = environment(path=[*interpreters])
     env["HOME"] = str(HOME)
-    # Else it takes the checkout around .cache for the place to ask git in, where all this is ignored.
-    env["ANSIBLE_TEST_CONTENT_ROOT"] = str(TREE / COLLECTION)
     _write_pip_configuration(venv, log)
     note = _provide_pip(venv, log)
-    call(
-        log,
-        [venv.bin("ansible-test"), "sanity", "--venv", "--color", "no"],
-        env=env,
-        cwd=TREE / COLLECTION,
-        timeout=900,
-    )
+    command = [venv.bin("ansible-test"), "sanity", "--venv", "--color", "no"]
+    with copied() as source:
+        # Else it takes the checkout around .cache for the place to ask git in, where all this is ignored.
+        env["ANSIBLE_TEST_CONTENT_ROOT"] = str(source)
+        call(log, [str(word) for word in command], env=env, cwd=source, timeout=900)
     tests = re.findall(r'^Running sanity test "([^"]+)"', log.read_text(encoding="utf-8"), re.MULTILINE)
     if not tests:
         raise StepFailed("ansible-test ran no test")

@@ -6,9 +6,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.runner.console import StepFailed, call
@@ -69,11 +72,19 @@ def link() -> None:
         target.symlink_to(os.path.relpath(ROOT, target.parent))
 
 
-def copy() -> str:
-    """Copy the collection's files into a real folder of its import name; returns how many.
+@contextlib.contextmanager
+def copied() -> Iterator[Path]:
+    """A fresh copy of the collection's files in a real folder of its import name, nobody else's until the end.
 
     tests/output stays: ansible-test keeps there what it uses again.
     """
+    TREE.mkdir(parents=True, exist_ok=True)
+    with (TREE / "lock").open("w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield _copy()
+
+
+def _copy() -> Path:
     target = TREE / COLLECTION
     target.mkdir(parents=True, exist_ok=True)
     for entry in target.iterdir():
@@ -86,7 +97,7 @@ def copy() -> str:
     for name in names:
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, target / name, follow_symlinks=False)
-    return f"{len(names)} files"
+    return target
 
 
 def _remove(path: Path) -> None:
@@ -97,12 +108,13 @@ def _remove(path: Path) -> None:
 
 
 def build(venv: Venv, log: Path, folder: Path) -> Path:
-    """Build the artifact from the copy into ``folder``, as it would be published; returns its path."""
+    """Build the artifact into ``folder``, as it would be published; returns its path."""
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("certfleet-acme-*.tar.gz"):
         old.unlink()
-    galaxy = venv.bin("ansible-galaxy")
-    call(log, [galaxy, "collection", "build", TREE / COLLECTION, "--output-path", folder], env=environment())
+    with copied() as source:
+        galaxy = venv.bin("ansible-galaxy")
+        call(log, [galaxy, "collection", "build", source, "--output-path", folder], env=environment())
     found = list(folder.glob("certfleet-acme-*.tar.gz"))
     if len(found) != 1:
         raise StepFailed(f"one artifact expected in {folder}, found {len(found)}")
