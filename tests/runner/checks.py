@@ -156,7 +156,7 @@ class Checks:
         log.unlink(missing_ok=True)
         try:
             words = [str(self.tools.bin("python")), "-m", "tests.lab", "pebble"]
-            path = call(log, words, env=environment(collections=LINKED), timeout=600).split()[-1]
+            path = call(log, words, env=environment(collections=LINKED), timeout=600).strip().splitlines()[-1]
         except StepFailed:
             self.console.skip("tests with Pebble", log.read_text(encoding="utf-8").strip().splitlines()[-1])
         else:
