@@ -180,7 +180,17 @@ class Checks:
         env.update(extra)
         if UNDER_CI:
             env["CI"] = "true"
-        words = [str(tools.bin("python")), "-m", "pytest", "-n", "2", "--durations=25", "--color=no", *paths]
+        words = [
+            str(tools.bin("python")),
+            "-m",
+            "pytest",
+            "-n",
+            "2",
+            "--dist=worksteal",
+            "--durations=25",
+            "--color=no",
+            *paths,
+        ]
         closing: list[str] = []
 
         def work(log: Path) -> None:
