@@ -36,6 +36,8 @@ def test_site_runs_from_the_installed_collection(
     controller = entry(matrix["controllers"], core=core, python=controller_python)
     host = entry(matrix["hosts"], python=host_python, cryptography=cryptography)
     programs = Path(controller["bin"])
+    if core == "2.16" and " " in host["interpreter"] + controller["bin"]:
+        missing("ansible-core 2.16 runs no Python from a folder with a space in its name")
     version = subprocess.run([programs / "ansible-playbook", "--version"], capture_output=True, text=True, check=True)
     assert version.stdout.startswith(f"ansible-playbook [core {core}.")
     with labs.fresh(python=host["interpreter"]) as lab:

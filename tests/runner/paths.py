@@ -40,7 +40,6 @@ def environment(*, collections: Path | None = None, path: list[Path] | None = No
     """
     env = {key: value for key, value in os.environ.items() if not _FOREIGN.match(key)}
     env["PATH"] = os.pathsep.join([*(str(entry) for entry in path or []), env.get("PATH", os.defpath)])
-    env["PYTHONDONTWRITEBYTECODE"] = "1"
     env["ANSIBLE_CONFIG"] = str(ansible_configuration())
     env["ANSIBLE_HOME"] = str(CACHE / "ansible")
     env["ANSIBLE_NOCOLOR"] = "1"
