@@ -249,10 +249,6 @@ class Folder:
             os.rename(old, new, src_dir_fd=self.fd, dst_dir_fd=self.fd)
             os.fsync(self.fd)
 
-    def sync(self) -> None:
-        with _explained(self.path):
-            os.fsync(self.fd)
-
     def unlink(self, name: str) -> None:
         """Remove a file or a link; nothing happens when there is none."""
         with _explained(self._in(name)):
