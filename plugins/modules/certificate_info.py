@@ -194,6 +194,20 @@ certificates:
     msg:
       description: The cause when RV(certificates[].failed).
       type: str
+missing_names:
+  description: Those of O(names) of which the store holds no version at all, as they were given.
+  returned: always
+  type: list
+  elements: str
+  sample: []
+missing_serials:
+  description:
+    - Those of O(serials) that no certificate has, neither in any version of the store, whatever O(names) and
+      O(versions) say, nor in O(paths). As they were given.
+  returned: always
+  type: list
+  elements: str
+  sample: []
 failed_items:
   description: Names or paths of those that could not be read.
   returned: always

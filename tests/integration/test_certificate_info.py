@@ -71,6 +71,24 @@ def test_serials_are_found_in_any_spelling(host: Host) -> None:
     assert "not a hexadecimal" in host.module("certificate_info", serials=["xyz"])["msg"]
 
 
+def test_what_was_asked_for_and_is_in_no_version_is_named(host: Host) -> None:
+    web = host.module("certificate_info", names=["web"], versions="all")
+    serials = [item["serial"] for item in web["certificates"]]
+    assert (web["missing_names"], web["missing_serials"]) == ([], [])
+    host.module("certificate_request", certificates=[declared("asked")])
+    result = host.module("certificate_info", names=["mail", "gone", "asked", "gone"], versions="replaced")
+    assert (result["certificates"], result["missing_names"]) == ([], ["gone", "asked"])
+    for options in ({}, {"names": ["mail"]}, {"versions": "replaced"}):
+        result = host.module("certificate_info", serials=[*serials, "00:AB", "Ab"], **options)
+        assert result["missing_serials"] == ["Ab"]
+    empty = host.module("certificate_info", store_path="/no/such/store", names=["web"], serials=[serials[0]])
+    assert (empty["missing_names"], empty["missing_serials"]) == (["web"], [serials[0]])
+    path = str(host.store / "mail" / "current" / "cert.pem")
+    of_mail = only(host.module("certificate_info", names=["mail"]))["serial"]
+    outside = host.module("certificate_info", store_path="/no/such/store", paths=[path], serials=[of_mail])
+    assert outside["missing_serials"] == []
+
+
 def test_what_is_told_of_a_certificate(host: Host) -> None:
     item = only(host.module("certificate_info", names=["mail"]))
     assert item["source"] == "store"
@@ -131,3 +149,5 @@ def test_a_folder_that_cannot_be_looked_at_does_not_hide_the_others(host: Host) 
     result = host.module("certificate_info", item_failures="report")
     assert result["failed_items"] == ["mail"]
     assert [item["name"] for item in result["certificates"]] == ["mail", "web"]
+    named = host.module("certificate_info", names=["mail"], serials=["ab"], item_failures="report")
+    assert (named["failed_items"], named["missing_names"]) == (["mail"], [])

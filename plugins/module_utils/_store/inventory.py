@@ -10,6 +10,7 @@ import datetime
 import glob
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .. import _x509
@@ -45,15 +46,41 @@ def main_work(module: AnsibleModule) -> dict[str, Any]:
     require(cryptography=CRYPTOGRAPHY_IMPORT_ERROR)
     params = module.params
     now = utc_now()
+    wanted = {_hexadecimal(serial): serial for serial in params["serials"] or []}
+    query = Query(names=tuple(params["names"] or ()), versions=params["versions"], all_serials=bool(wanted))
     found: list[dict[str, Any]] = []
+    names: set[str] = set()
+    serials: set[str] = set()
     if params["store_path"]:
-        found += _of_store(params["store_path"], params["names"] or [], params["versions"], now)
+        found, names, serials = _of_store(params["store_path"], query, now)
     for path in params["paths"] or []:
         found += _of_path(path, now)
-    wanted = {_hexadecimal(serial) for serial in params["serials"] or []}
+    serials |= {item["serial"] for item in found}
     if wanted:
         found = [item for item in found if item["failed"] or item["serial"] in wanted]
-    finish(module, "certificates", found)
+    finish(
+        module,
+        "certificates",
+        found,
+        missing_names=[name for name in dict.fromkeys(query.names) if name not in names],
+        missing_serials=[asked for serial, asked in wanted.items() if serial not in serials],
+    )
+
+
+@dataclass(frozen=True)
+class Query:
+    """What of the store is listed. names: none for all. all_serials: learn the serials of what is not listed too."""
+
+    names: tuple[str, ...]
+    versions: str
+    all_serials: bool
+
+    def lists(self, item: dict[str, Any]) -> bool:
+        """A folder that cannot be looked at has no state and is always listed."""
+        return self.has(item["name"]) and (item["state"] is None or self.versions in {"all", item["state"]})
+
+    def has(self, name: str) -> bool:
+        return not self.names or name in self.names
 
 
 def _hexadecimal(serial: str) -> str:
@@ -64,20 +91,28 @@ def _hexadecimal(serial: str) -> str:
         raise CertfleetError(f"{serial!r} is not a hexadecimal serial number") from error
 
 
-def _of_store(path: str, names: list[str], which: str, now: datetime.datetime) -> list[dict[str, Any]]:
+def _of_store(path: str, query: Query, now: datetime.datetime) -> tuple[list[dict[str, Any]], set[str], set[str]]:
+    """What is listed, the names of which there is any version, or which cannot be looked at, and the serials seen."""
     result: list[dict[str, Any]] = []
+    names: set[str] = set()
+    serials: set[str] = set()
     with Store(path, create=False, trusting=True) as store:
         for name in store.names():
-            if names and name not in names:
+            if not query.has(name) and not query.all_serials:
                 continue
             try:
                 entry = store.entry(name, Ownership(), create=False)
-                if entry is not None:
-                    with entry:
-                        result += _of_entry(entry, which, now)
+                if entry is None:
+                    continue
+                with entry:
+                    items = list(_of_entry(entry, "all" if query.all_serials else query.versions, now))
+                    names |= {name} if entry.labels() else set()
             except CertfleetError as error:
-                result.append({**_empty("store", os.path.join(path, name)), **error.as_result(), "name": name})
-    return result
+                names.add(name)
+                items = [{**_empty("store", os.path.join(path, name)), **error.as_result(), "name": name}]
+            serials |= {item["serial"] for item in items}
+            result += [item for item in items if query.lists(item)]
+    return result, names, serials
 
 
 def _of_entry(entry: Entry, which: str, now: datetime.datetime) -> Iterator[dict[str, Any]]:
