@@ -207,6 +207,13 @@ def test_modes_are_brought_back_and_check_mode_only_tells(host: Host) -> None:
         ({"owner": "nobody-has-this-name"}, "no user"),
         ({"group": "nobody-has-this-name"}, "no group"),
         ({"deploy": {"reload": [""]}}, "empty program name"),
+        (
+            {"deploy": {"reload": "systemctl reload nginx"}},
+            "deploy.reload of web is one string, 'systemctl reload nginx', and no program has that name here. "
+            "Write it as a list of words: [systemctl, reload, nginx]",
+        ),
+        ({"deploy": {"check": "sh -c 'nginx -t'"}}, 'list of words: [sh, "-c", "nginx -t"]'),
+        ({"deploy": {"check": "sh 'open"}}, """list of words: [sh, "'open"]"""),
     ],
 )
 def test_one_bad_declaration_fails_alone_in_one_line(host: Host, item: dict[str, Any], words: str) -> None:
@@ -222,6 +229,14 @@ def test_one_bad_declaration_fails_alone_in_one_line(host: Host, item: dict[str,
     assert sorted(path.name for path in host.store.iterdir()) == ["good"]
     reported = host.module("certificate_request", certificates=[{**WEB, **item}, good], item_failures="report")
     assert reported["failed_items"] == [{**WEB, **item}["name"]]
+
+
+def test_a_program_whose_path_has_a_space_is_no_command_line(host: Host, tmp_path: Path) -> None:
+    program = tmp_path / "my reload"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    done = installed(host, {**WEB, "deploy": {"reload": [str(program)]}})
+    assert done["deployed"]
 
 
 def test_one_name_twice_is_refused_before_anything_is_written(host: Host) -> None:

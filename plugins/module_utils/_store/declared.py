@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+import os
+import re
+import shlex
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,7 +84,7 @@ def parse(item: dict[str, Any]) -> Declared:
         renew_when_remaining=item["renew_when_remaining"],
         force=item["force"],
         ownership=Ownership.of(item["owner"], item["group"]),
-        deploy=_deploy(item["deploy"] or {}, identifiers),
+        deploy=_deploy(name, item["deploy"] or {}, identifiers),
     )
     declared.wanted()  # refuses a share that is none
     return declared
@@ -96,7 +99,7 @@ def names_once(items: Iterable[dict[str, Any]]) -> None:
         seen.add(item["name"])
 
 
-def _deploy(item: dict[str, Any], identifiers: tuple[str, ...]) -> Deploy:
+def _deploy(name: str, item: dict[str, Any], identifiers: tuple[str, ...]) -> Deploy:
     sni = next((name for name in identifiers if not is_ip(name) and not name.startswith("*.")), None)
     endpoints = tuple(
         Endpoint(endpoint["host"], endpoint["port"], endpoint["server_name"] or sni)
@@ -106,7 +109,27 @@ def _deploy(item: dict[str, Any], identifiers: tuple[str, ...]) -> Deploy:
     for label, argv in (("check", check), ("reload", reload)):
         if argv and not argv[0].strip():
             raise CertfleetError(f"deploy.{label} has an empty program name", remedy="Give a list: program, arguments.")
+        if _one_string(argv):
+            raise CertfleetError(
+                f"deploy.{label} of {name} is one string, {argv[0]!r}, and no program has that name here",
+                remedy=f"Write it as a list of words: {_as_list(argv[0])}",
+            )
     timeout = item.get("timeout") or 30
     if timeout < 1:
         raise CertfleetError(f"deploy.timeout is {timeout}", remedy="Give 1 second or more.")
     return Deploy(check, reload, endpoints, timeout)
+
+
+def _one_string(argv: Sequence[str]) -> bool:
+    """Whether a whole command line was written where a list belongs: Ansible makes a list of one string of it."""
+    return len(argv) == 1 and bool(re.search(r"\s", argv[0])) and not os.path.exists(os.path.join("/", argv[0]))
+
+
+def _as_list(line: str) -> str:
+    """The command line as the YAML list that is meant."""
+    try:
+        words = shlex.split(line)
+    except ValueError:
+        words = line.split()
+    plain = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./@=+-]*")
+    return f"[{', '.join(word if plain.fullmatch(word) else json.dumps(word) for word in words)}]"
