@@ -20,7 +20,8 @@ options:
       - What a failed item means for the task. The results of all items are returned in either case.
       - With V(fail) the task fails when an item failed, and its message has the cause of each.
       - With V(report) the task goes on, and each item says by RV(ignore:failed) whether it failed. Use it when a
-        later task deals with each item, as the roles of this collection do.
+        later task deals with each item, as the roles of this collection do. What concerns all items, such as a store
+        or a CA that cannot be used, is the failure of each then.
     type: str
     choices: [fail, report]
     default: fail

@@ -52,6 +52,25 @@ def run_batch(items: Sequence[T], work: Callable[[T], R], *, concurrency: int) -
         return list(pool.map(guarded, items))
 
 
+def results_or_cause(
+    module: AnsibleModule,
+    items: Sequence[dict[str, Any]],
+    work: Callable[[], list[dict[str, Any]]],
+    empty: Callable[[dict[str, Any]], dict[str, Any]],
+) -> list[dict[str, Any]]:
+    """The results of ``work``. What it raises concerns all items.
+
+    With item_failures=report that becomes the failure of each (its ``empty`` result and the cause), so that whoever
+    waits for the item learns it. Otherwise, and when there is no item to carry it, CertfleetError is raised.
+    """
+    try:
+        return work()
+    except CertfleetError as error:
+        if module.params["item_failures"] != "report" or not items:
+            raise
+        return [{**empty(item), **error.as_result()} for item in items]
+
+
 def finish(
     module: AnsibleModule,
     key: str,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable
 
-from .._batch import finish
+from .._batch import finish, results_or_cause
 from .._errors import CertfleetError
 from .._module import require
 from . import _library as library
@@ -30,17 +30,17 @@ def run_items(
 ) -> NoReturn:
     """End the module with the results of ``work`` for the items of its option ``key``.
 
-    With item_failures=report, what concerns all of them becomes the failure of each (its ``empty`` result and the
-    cause), so that the hosts that wait for their item learn it. Otherwise it is the module's one message.
+    See results_or_cause() for what concerns all of them.
     """
-    items = module.params.get(key) or []
-    try:
+
+    def guarded() -> list[dict[str, Any]]:
         require(acme=library.IMPORT_ERROR)
-        results = work()
+        return work()
+
+    try:
+        results = results_or_cause(module, module.params.get(key) or [], guarded, empty)
     except CertfleetError as error:
-        if module.params["item_failures"] != "report":
-            module.fail_json(msg=str(error), **error.details)
-        results = [{**empty(item), **error.as_result()} for item in items]
+        module.fail_json(msg=str(error), **error.details)
     warnings = [warning for result in results for warning in result.get("warnings") or []]
     for warning in dict.fromkeys(warnings):
         module.warn(warning)
