@@ -16,7 +16,10 @@ description:
     left alone, and why.
   - For a certificate that must be issued it makes the private key and the CSR on the host. The key stays in the store;
     only the CSR is returned. A request whose certificate never arrived is gone on with, same key and same CSR, for
-    seven days and as long as its names and key type are still the declared ones.
+    seven days and as long as its names and key type are still the declared ones. One that is older and that nothing
+    asks for any more is removed with its key.
+  - What was asked for by force and has not come, because the run failed, is asked for by every later run until it has
+    come, be it with O(force) or without.
   - Reasons, the weightiest first, are C(forced), C(missing), C(broken), C(identifiers_changed), C(key_type_changed),
     C(profile_changed), C(ca_changed), C(expired), C(ari) (the CA asked for renewal) and C(due) for
     RV(certificates[].needs=issue), C(pending_install) and C(not_deployed) for RV(certificates[].needs=install).

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import datetime
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -159,6 +161,74 @@ def test_force_distrusts_a_key_of_an_ordinary_request_and_goes_on_with_its_own(h
     assert not again["changed"]
 
 
+def aged(host: Host, days: int) -> None:
+    """Let the request that lies there have been made so many days ago."""
+    path = host.store / "web" / "pending" / "request.json"
+    made = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=days)
+    path.write_text(json.dumps({**json.loads(path.read_text()), "created_at": made.strftime("%Y-%m-%dT%H:%M:%SZ")}))
+
+
+def test_what_was_asked_for_by_force_is_asked_for_until_it_has_come(host: Host) -> None:
+    installed(host, WEB)
+    forced = only(host.module("certificate_request", certificates=[WEB], force=True))["csr_content"]
+    before = host.snapshot()
+    for options in ({"check": True}, {}, {"renew": False}):
+        result = host.module("certificate_request", certificates=[WEB], **options)
+        item = only(result)
+        assert (item["needs"], codes(item), item["csr_content"]) == ("issue", ["forced"], forced)
+        assert "asked for by force and has not come yet" in item["msg"]
+        assert not result["changed"]
+    assert host.snapshot() == before
+    host.module("certificate_install", certificates=[WEB])
+    assert needs(host, {**WEB, "renew_when_remaining": 0.999999}) == ("issue", ["forced", "due"])
+    again = only(host.module("certificate_request", certificates=[WEB]))
+    done = only(host.module("certificate_install", certificates=[WEB], issued=[CA.issued(again)]))
+    assert done["version"] == "0002"
+    assert needs(host, WEB) == ("nothing", [])
+
+
+def test_force_outlives_its_request(host: Host) -> None:
+    """Its key is too old, then its names are changed: each time a new key, and still by force."""
+    installed(host, WEB)
+    keys = [only(host.module("certificate_request", certificates=[WEB], force=True))["public_key_sha256"]]
+    aged(host, 8)
+    for declared in (WEB, {**WEB, "identifiers": ["example.com"]}, WEB):
+        item = only(host.module("certificate_request", certificates=[declared]))
+        assert codes(item)[0] == "forced"
+        keys.append(item["public_key_sha256"])
+    assert len(set(keys)) == 4
+    (host.store / "web" / "pending" / "privkey.pem").unlink()
+    assert needs(host, WEB) == ("issue", ["forced"])
+
+
+def test_a_request_that_a_killed_run_left_beside_its_version_asks_for_nothing(host: Host) -> None:
+    asked = only(host.module("certificate_request", certificates=[WEB], force=True))
+    shutil.copytree(host.store / "web" / "pending", host.root / "kept")
+    host.module("certificate_install", certificates=[WEB], issued=[CA.issued(asked)])
+    shutil.move(host.root / "kept", host.store / "web" / "pending")
+    for check in (True, False):
+        item = only(host.module("certificate_request", certificates=[WEB], check=check))
+        assert (item["needs"], codes(item)) == ("nothing", [])
+
+
+def test_a_key_that_nothing_asks_for_any_more_does_not_stay(host: Host) -> None:
+    installed(host, WEB)
+    due = {**WEB, "renew_when_remaining": 0.999999}
+    assert needs(host, due) == ("issue", ["due"])
+    pending = host.store / "web" / "pending"
+    aged(host, 6)  # another run may be at it
+    assert not host.module("certificate_request", certificates=[WEB])["changed"]
+    assert (pending / "privkey.pem").exists()
+    aged(host, 8)
+    told = host.module("certificate_request", certificates=[WEB], check=True, diff=True)
+    assert told["changed"]
+    assert "request:" not in told["diff"][0]["after"]
+    assert (pending / "privkey.pem").exists()
+    assert host.module("certificate_request", certificates=[WEB])["changed"]
+    assert sorted(path.name for path in (host.store / "web").iterdir()) == ["current", "versions"]
+    assert not host.module("certificate_request", certificates=[WEB])["changed"]
+
+
 def test_a_staged_certificate_waits_for_its_installation(host: Host) -> None:
     asked = only(host.module("certificate_request", certificates=[WEB]))
     host.module("certificate_install", certificates=[WEB], issued=[CA.issued(asked)], state="staged")
@@ -243,6 +313,50 @@ def test_one_name_twice_is_refused_before_anything_is_written(host: Host) -> Non
     result = host.module("certificate_request", certificates=[WEB, WEB])
     assert "declared twice" in result["msg"]
     assert not host.store.exists()
+
+
+def _link(host: Host) -> None:
+    (host.root / "elsewhere").mkdir()
+    host.store.symlink_to(host.root / "elsewhere")
+
+
+def _open_to_all(host: Host) -> None:
+    host.store.mkdir()
+    host.store.chmod(0o777)
+
+
+def _file_in_its_way(host: Host) -> None:
+    host.store.write_text("")
+
+
+@pytest.mark.parametrize("module", ["certificate_request", "certificate_install"])
+@pytest.mark.parametrize(
+    ("spoil", "options", "words"),
+    [
+        (_link, {}, "is not followed"),
+        (_open_to_all, {}, "can be written by others"),
+        (_file_in_its_way, {}, "is a link or not what the store has in that place"),
+        (None, {"certificates": [WEB, WEB]}, "declared twice"),
+        (None, {"store_path": "/dev/null/store", "certificates": [WEB]}, "/dev/null/store"),
+    ],
+)
+def test_what_concerns_all_is_reported_as_the_failure_of_each(
+    host: Host, module: str, spoil: Any, options: dict[str, Any], words: str
+) -> None:
+    if spoil:
+        spoil(host)
+    asked = {"certificates": [WEB, {"name": "mail", "identifiers": ["mail.example"]}], **options}
+    result = host.module(module, item_failures="report", **asked)
+    assert "failed" not in result
+    assert result["failed_items"] == [item["name"] for item in asked["certificates"]]
+    for item, declared in zip(result["certificates"], asked["certificates"]):
+        assert (item["name"], item["failed"], item["changed"]) == (declared["name"], True, False)
+        assert words in item["msg"]
+    failing = host.module(module, **asked)
+    assert failing["failed"]
+    assert words in failing["msg"]
+    if spoil:
+        assert host.module(module, certificates=[], item_failures="report")["failed"]
 
 
 def test_diff_tells_names_dates_and_reasons(host: Host) -> None:

@@ -36,7 +36,7 @@ REQUEST = "request.json"
 _LABEL = re.compile(r"[0-9]{4,9}")
 _TARGET = re.compile(r"versions/([0-9]{4,9})")
 _FORMAT = 1
-#: A request that nobody finished in this time is made anew, with a new key.
+#: A request that nobody finished in this time is made anew, with a new key, or removed when nothing asks for it.
 PENDING_LIFETIME = datetime.timedelta(days=7)
 LOCK_TIMEOUT = 60.0
 #: Of requests: no service reads them, so the declared group gets no access.
@@ -206,6 +206,13 @@ class Entry:
         except CertfleetError:
             return None
         return _pending(csr_pem.decode("ascii"), facts, request)
+
+    def request_noted(self) -> dict[str, Any] | None:
+        """What is noted of the request that lies there, be it of use or not; None when there is none."""
+        if self.folder.kind(PENDING) is None:
+            return None
+        with self.folder.sub(PENDING, _PRIVATE) as folder:
+            return _json(folder.read(REQUEST))
 
     # Changing it
 

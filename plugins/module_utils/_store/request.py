@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .. import _x509
-from .._batch import finish, run_batch
+from .._batch import finish, results_or_cause, run_batch
 from .._errors import CertfleetError
 from .._module import require
 from .._renewal import Clock, Decision, Held, Reason, Wanted, decide, parse_instant, utc_now
@@ -23,6 +23,11 @@ from .entry import PENDING_LIFETIME, Entry, Pending, Store, Version
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
+
+
+_FORCED_BEFORE = Reason("forced", "a new certificate was asked for by force and has not come yet")
+#: Of how many requests that a newer one took the place of is noted that it did.
+_MAX_INSTEAD_OF = 16
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,6 @@ class Need:
 
 def main_work(module: AnsibleModule) -> dict[str, Any]:
     """The module certificate_request."""
-    require(cryptography=CRYPTOGRAPHY_IMPORT_ERROR)
     params = module.params
     settings = Settings(
         acme_directory=params["acme_directory"],
@@ -55,17 +59,22 @@ def main_work(module: AnsibleModule) -> dict[str, Any]:
         force=params["force"],
         check=module.check_mode,
     )
-    names_once(params["certificates"])
-    with Store(params["store_path"], create=bool(params["certificates"]) and not module.check_mode) as store:
-        found = run_batch(
-            params["certificates"], partial(request_one, store, settings), concurrency=params["concurrency"]
-        )
-    results = [
-        {**_empty(item), **result.as_result()} if isinstance(result, CertfleetError) else result
-        for item, result in zip(params["certificates"], found)
-    ]
+    results = results_or_cause(module, params["certificates"], lambda: _request_all(params, settings), _empty)
     diffs = [_diff(result) for result in results if result["changed"]] if module._diff else None
     finish(module, "certificates", results, diffs=diffs, acme_directory=settings.acme_directory)
+
+
+def _request_all(params: dict[str, Any], settings: Settings) -> list[dict[str, Any]]:
+    """A result for each declared certificate. Raises CertfleetError for what concerns them all."""
+    require(cryptography=CRYPTOGRAPHY_IMPORT_ERROR)
+    items = params["certificates"]
+    names_once(items)
+    with Store(params["store_path"], create=bool(items) and not settings.check) as store:
+        found = run_batch(items, partial(request_one, store, settings), concurrency=params["concurrency"])
+    return [
+        {**_empty(item), **result.as_result()} if isinstance(result, CertfleetError) else result
+        for item, result in zip(items, found)
+    ]
 
 
 def request_one(store: Store, settings: Settings, item: dict[str, Any]) -> dict[str, Any]:
@@ -87,6 +96,10 @@ def request_one(store: Store, settings: Settings, item: dict[str, Any]) -> dict[
             entry.sweep()
         changed |= entry.correct_modes(dry=settings.check)
         need = need_of(entry, declared, settings)
+        if need.needs != "issue" and _abandoned(entry, settings.now()):
+            changed = True
+            if not settings.check:
+                entry.drop_pending()
         current = entry.current()
         active = entry.load(current) if current else None
         pending = None
@@ -99,7 +112,16 @@ def request_one(store: Store, settings: Settings, item: dict[str, Any]) -> dict[
 
 
 def need_of(entry: Entry | None, declared: Declared, settings: Settings) -> Need:
-    """What the certificate needs. A version that waits to be activated comes first, when it is as declared."""
+    """What the certificate needs. What was asked for by force comes first, until it has come."""
+    need = _need_of_versions(entry, declared, settings)
+    if entry is None or not _forced_before(entry) or any(reason.code == "forced" for reason in need.reasons):
+        return need
+    others = need.reasons if need.needs == "issue" else ()
+    return Need("issue", (_FORCED_BEFORE, *others), need.version)
+
+
+def _need_of_versions(entry: Entry | None, declared: Declared, settings: Settings) -> Need:
+    """A version that waits to be activated comes first, when it is as declared."""
     wanted = declared.wanted(settings.acme_directory, force=settings.force)
     if entry is None:
         return Need("issue", decide(wanted, None, settings.now(), renew=settings.renew).reasons)
@@ -131,15 +153,20 @@ def _decide(wanted: Wanted, version: Version | None, settings: Settings) -> Deci
 def _request(entry: Entry, declared: Declared, settings: Settings) -> tuple[Pending | None, bool]:
     """The request to send to the CA, and whether it had to be made; None for one that check mode does not make."""
     forced = declared.force or settings.force
-    pending = entry.pending()
-    if pending is not None and not _reusable(entry, pending, declared, settings.now(), forced=forced):
-        pending = None
     note = {
         "identifiers": list(declared.identifiers),
         "key_type": declared.key_type,
         "profile": declared.profile,
-        "forced": forced,
+        "forced": forced or _forced_before(entry),
     }
+    pending = entry.pending()
+    instead_of = list((pending.request.get("instead_of") if pending else None) or [])
+    if pending is not None and not _reusable(entry, pending, declared, settings.now(), forced=forced):
+        # A run that has sent this one to the CA is on its way, perhaps.
+        instead_of = [*instead_of, pending.public_key_sha256][-_MAX_INSTEAD_OF:]
+        pending = None
+    if instead_of:
+        note["instead_of"] = instead_of
     if pending is None:
         if settings.check:
             return None, True
@@ -154,6 +181,33 @@ def _request(entry: Entry, declared: Declared, settings: Settings) -> tuple[Pend
     return pending, True
 
 
+def _forced_before(entry: Entry) -> bool:
+    """Whether a certificate was asked for by force that has not come, perhaps by a run that failed."""
+    if not (entry.request_noted() or {}).get("forced"):
+        return False
+    pending = entry.pending()
+    return pending is None or not _answered(entry, pending)
+
+
+def _abandoned(entry: Entry, now: datetime.datetime) -> bool:
+    """Whether a request lies there that is too old for anything still to come of it."""
+    noted = entry.request_noted()
+    return noted is not None and _too_old(noted, now)
+
+
+def _too_old(request: dict[str, Any], now: datetime.datetime) -> bool:
+    try:
+        return now - parse_instant(str(request.get("created_at"))) > PENDING_LIFETIME
+    except CertfleetError:
+        return True
+
+
+def _answered(entry: Entry, pending: Pending) -> bool:
+    """Whether a version has this request's key already: a run ended before it dropped the request."""
+    labels = entry.labels()
+    return bool(labels) and entry.load(labels[-1]).facts.get("public_key_sha256") == pending.public_key_sha256
+
+
 def _reusable(entry: Entry, pending: Pending, declared: Declared, now: datetime.datetime, *, forced: bool) -> bool:
     """Whether an unfinished request is gone on with, key and all.
 
@@ -165,13 +219,7 @@ def _reusable(entry: Entry, pending: Pending, declared: Declared, now: datetime.
         return False
     if forced and not pending.request.get("forced"):
         return False
-    try:
-        if now - parse_instant(str(pending.request.get("created_at"))) > PENDING_LIFETIME:
-            return False
-    except CertfleetError:
-        return False
-    labels = entry.labels()
-    return not labels or entry.load(labels[-1]).facts.get("public_key_sha256") != pending.public_key_sha256
+    return not _too_old(pending.request, now) and not _answered(entry, pending)
 
 
 def _replaces(entry: Entry, wanted: Wanted) -> str | None:
@@ -247,7 +295,9 @@ def _diff(result: dict[str, Any]) -> dict[str, Any]:
     lines = [f"{name}: {current[name]}" for name in ("version", "serial", "not_after", "key_type") if current.get(name)]
     names = ", ".join(current.get("identifiers") or [])
     before = [*lines, f"identifiers: {names}"] if current else ["no certificate"]
-    after = [*before, f"request: {result['key_type']} for {', '.join(result['identifiers'])}"]
+    after = list(before)
+    if result["needs"] == "issue":
+        after.append(f"request: {result['key_type']} for {', '.join(result['identifiers'])}")
     after += [f"reason: {reason['text']}" for reason in result["reasons"]]
     return {
         "before_header": result["name"],
