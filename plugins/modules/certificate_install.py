@@ -19,6 +19,8 @@ description:
     command runs once; then all endpoints are proven at the same time.
   - A certificate whose check, reload or proof fails goes back to the version that was active before, and its reload
     command runs again. The others stay. A rolled back version stays staged, and the next run tries it again.
+  - When another run has installed the answer to the same request meanwhile, or to the one that took its place, that
+    version is the result and the certificate that came is left out.
   - A crash at any point leaves C(current) on a whole version. The next run takes up what was left.
 options:
   issued:

@@ -250,6 +250,65 @@ def test_a_certificate_that_was_never_asked_for_here_is_refused(service: Service
     assert result["certificates"][0]["deployed"]
 
 
+def staged_files(service: Service) -> dict[str, Any]:
+    return {path: facts for path, facts in service.host.snapshot().items() if "/one" in path}
+
+
+@pytest.mark.parametrize("state", ["staged", "active"])
+def test_two_runs_that_sent_one_request_to_the_ca_get_the_version_of_the_first(service: Service, state: str) -> None:
+    one = [service.declared("one")]
+    service.serve("one")
+    asked = only(service.host.module("certificate_request", certificates=one))
+    mine, theirs = CA.issued(asked), CA.issued(asked)
+    assert mine["serial"] != theirs["serial"]
+    first = only(service.install(one, issued=[theirs], state=state))
+    before = service.host.snapshot()
+    for check in (True, False):
+        result = service.install(one, issued=[mine], state=state, check=check)
+        item = only(result)
+        assert (result["changed"], item["failed"], item["msg"]) == (False, False, "")
+        assert (item["version"], item["serial"]) == ("0001", first["serial"]) == ("0001", theirs["serial"])
+        assert item["stage"] == first["stage"]
+    assert service.host.snapshot() == before
+    assert not service.install(one, issued=[mine])["failed_items"]
+    assert service.served("one") == theirs["serial"]
+
+
+def test_a_run_that_another_one_has_overtaken_by_force(service: Service) -> None:
+    one = [service.declared("one")]
+    service.serve("one")
+    mine = CA.issued(only(service.host.module("certificate_request", certificates=one)))
+    # As long as the other run has nothing, neither has this one.
+    asked = only(service.host.module("certificate_request", certificates=one, force=True))
+    before = staged_files(service)
+    item = only(service.install(one, issued=[mine]))
+    assert (item["failed"], item["stage"], item["changed"]) == (True, "stage", False)
+    assert "another run has asked for it anew meanwhile" in item["msg"]
+    assert staged_files(service) == before
+    theirs = only(service.install(one, issued=[CA.issued(asked)]))
+    # Now the host has a newer certificate than the one that comes.
+    result = service.install(one, issued=[mine])
+    assert (result["changed"], only(result)["serial"], only(result)["failed"]) == (False, theirs["serial"], False)
+    assert service.served("one") == theirs["serial"]
+    # A certificate that the host never asked for is another matter.
+    stranger = refused("key", mine, asked["csr_content"])
+    assert "no request that the certificate could answer" in only(service.install(one, issued=[stranger]))["msg"]
+
+
+def test_a_run_that_another_declaration_has_overtaken_fails(service: Service) -> None:
+    one = service.declared("one")
+    other = {**one, "identifiers": ["one.example", "www.one.example"]}
+    service.serve("one")
+    mine = CA.issued(only(service.host.module("certificate_request", certificates=[one])))
+    theirs = only(service.install([other], issued=service.issue([other])))
+    before = service.host.snapshot()
+    item = only(service.install([one], issued=[mine], state="staged"))
+    assert item["failed"]
+    assert "another run has installed version 0001 meanwhile, but version 0001 is not as declared" in item["msg"]
+    assert service.host.snapshot() == before
+    assert service.served("one") == theirs["serial"]
+
+
 def test_a_failed_check_rolls_back_before_any_reload_and_the_next_run_finishes(service: Service) -> None:
     serials = service.start()
     issued = service.issue(service.both, force=True)
@@ -421,3 +480,9 @@ def test_keep_versions_and_issued_are_checked_first(service: Service) -> None:
     issued = service.issue(service.both)
     assert "two entries for one" in service.install(service.both, issued=[issued[0], issued[0]])["msg"]
     assert "has no name" in service.install(service.both, issued=[{"fullchain": "x"}])["msg"]
+    assert "has no name" in service.install(service.both, issued=[{"name": ["one"]}])["msg"]
+    assert "is no text" in service.install(service.both, issued=[{**issued[0], "fullchain": [1]}])["msg"]
+    for options in ({"keep_versions": 0}, {"issued": [issued[0], issued[0]]}, {"issued": [{}]}):
+        reported = service.install(service.both, item_failures="report", **options)
+        assert reported["failed_items"] == ["one", "two"]
+        assert "failed" not in reported

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .. import _x509
-from .._batch import finish
+from .._batch import finish, results_or_cause
 from .._errors import CertfleetError
 from .._module import require
 from .._renewal import Held
 from ._library import CRYPTOGRAPHY_IMPORT_ERROR
 from .declared import Declared, names_once, parse
-from .entry import Store, Version
+from .entry import Entry, Store, Version
 from .files import Step, no_step
 from .transaction import Transaction, Work, result
 
@@ -45,17 +45,21 @@ class Settings:
 
 def main_work(module: AnsibleModule) -> dict[str, Any]:
     """The module certificate_install."""
-    require(cryptography=CRYPTOGRAPHY_IMPORT_ERROR)
     params = module.params
-    if params["keep_versions"] < 1:
-        raise CertfleetError(f"keep_versions is {params['keep_versions']}", remedy="Give 1 or more.")
-    settings = Settings(
-        activate=params["state"] == "active",
-        keep=params["keep_versions"],
-        check=module.check_mode,
-        transaction=Transaction(concurrency=params["concurrency"]),
-    )
-    results = install(params["store_path"], params["certificates"], params["issued"] or [], settings)
+
+    def work() -> list[dict[str, Any]]:
+        require(cryptography=CRYPTOGRAPHY_IMPORT_ERROR)
+        if params["keep_versions"] < 1:
+            raise CertfleetError(f"keep_versions is {params['keep_versions']}", remedy="Give 1 or more.")
+        settings = Settings(
+            activate=params["state"] == "active",
+            keep=params["keep_versions"],
+            check=module.check_mode,
+            transaction=Transaction(concurrency=params["concurrency"]),
+        )
+        return install(params["store_path"], params["certificates"], params["issued"] or [], settings)
+
+    results = results_or_cause(module, params["certificates"], work, _empty)
     diffs = [_diff(item) for item in results if item["changed"]] if module._diff else None
     finish(module, "certificates", results, diffs=diffs)
 
@@ -79,7 +83,7 @@ def install(
                     _aim(work, settings)
                 works.append(work)
             except CertfleetError as error:
-                results[item["name"]] = {**_EMPTY, **error.as_result(), "name": item["name"]}
+                results[item["name"]] = {**_empty(item), **error.as_result()}
         if settings.activate and not settings.check:
             settings.transaction.run(works)
         for work in works:
@@ -90,28 +94,34 @@ def install(
     undeclared = [name for name in issued_by_name if name not in results]
     for name in undeclared:
         stray = CertfleetError(f"a certificate came for {name}, which is not declared for this host")
-        results[name] = {**_EMPTY, **stray.as_result(), "name": name}
+        results[name] = {**_empty({"name": name}), **stray.as_result()}
     return [results[name] for name in [*(item["name"] for item in certificates), *undeclared]]
 
 
-_EMPTY: dict[str, Any] = {
-    "stage": "nothing",
-    "version": None,
-    "serial": None,
-    "not_after": None,
-    "previous_serial": None,
-    "path": None,
-    "active": False,
-    "deployed": False,
-    "rolled_back": False,
-}
+def _empty(item: dict[str, Any]) -> dict[str, Any]:
+    """The result of a certificate that nothing was done for."""
+    return {
+        "name": item["name"],
+        "changed": False,
+        "failed": False,
+        "msg": "",
+        "stage": "nothing",
+        "version": None,
+        "serial": None,
+        "not_after": None,
+        "previous_serial": None,
+        "path": None,
+        "active": False,
+        "deployed": False,
+        "rolled_back": False,
+    }
 
 
 def _by_name(issued: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for item in issued:
         name = item.get("name")
-        if not name:
+        if not name or not isinstance(name, str):
             raise CertfleetError("an entry of issued has no name", remedy="Pass the results of acme_certificate as is.")
         if name in found:
             raise CertfleetError(f"issued has two entries for {name}", remedy="Pass the entries of this host only.")
@@ -142,6 +152,9 @@ def _stage(work: Work, item: dict[str, Any] | None, settings: Settings) -> None:
         work.fail("issue", item.get("msg") or "it was not issued")
         return
     chain_pem = item.get("fullchain") or f"{item.get('certificate') or ''}\n{item.get('chain') or ''}"
+    if not isinstance(chain_pem, str):
+        work.fail("stage", "what came as its certificate is no text")
+        return
     if not _x509.split_pem(chain_pem):
         if settings.check:
             work.changed, work.stage = True, "staged"  # the CA was not asked, because of check mode
@@ -158,16 +171,19 @@ def _staged(work: Work, item: dict[str, Any], chain_pem: str, settings: Settings
     """The version that holds this chain, made when there is none; None in check mode when it would have to be made."""
     entry, declared = work.entry, work.declared
     leaf = _x509.certificate_facts(_x509.load_chain(chain_pem)[0])
-    labels = entry.labels() if entry else []
-    for label in reversed(labels):
-        version = entry.load(label) if entry else None
-        if version and not version.broken and version.facts["fingerprint_sha256"] == leaf["fingerprint_sha256"]:
-            work.stage = "staged"
-            return version
+    known = _known(entry, leaf, declared, settings.transaction.now()) if entry else None
+    if known is not None:
+        work.stage = "staged"
+        return known
     pending = entry.pending() if entry else None
     if entry is None or pending is None:
         raise CertfleetError(
             "this host has no request that the certificate could answer", remedy="Run certificate_request first."
+        )
+    if leaf["public_key_sha256"] in (pending.request.get("instead_of") or []):
+        raise CertfleetError(
+            "another run has asked for it anew meanwhile, with a new key, so the key of this certificate is gone",
+            remedy="The other run installs its own certificate; should it fail, run again.",
         )
     _x509.check_chain_for_csr(chain_pem, pending.csr_pem)
     _x509.check_chain(chain_pem, public_key=pending.public_key_sha256, names=list(declared.identifiers))
@@ -182,11 +198,33 @@ def _staged(work: Work, item: dict[str, Any], chain_pem: str, settings: Settings
         identifiers=list(declared.identifiers),
         key_type=declared.key_type,
         requested_profile=pending.request.get("profile"),
+        instead_of=pending.request.get("instead_of") or [],
         serial=leaf["serial"],
         not_after=leaf["not_after"],
         staged_at=now,
     )
     return entry.load(entry.stage(chain_pem, meta))
+
+
+def _known(entry: Entry, leaf: dict[str, Any], declared: Declared, now: datetime.datetime) -> Version | None:
+    """The version that holds this certificate, or what another run has made of its request meanwhile.
+
+    Two runs may send one request to the CA, and the CA answers each. Or the other run made a request instead of this
+    one, which its version notes. In both cases the host has got what was asked for, unless that is not as declared:
+    CertfleetError then.
+    """
+    versions = [version for version in map(entry.load, reversed(entry.labels())) if not version.broken]
+    for version in versions:
+        if version.facts["fingerprint_sha256"] == leaf["fingerprint_sha256"]:
+            return version
+    for version in versions:
+        answered = [version.facts["public_key_sha256"], *(version.meta.get("instead_of") or [])]
+        if leaf["public_key_sha256"] in answered:
+            problem = _unfit(version, declared, now)
+            if problem:
+                raise CertfleetError(f"another run has installed version {version.label} meanwhile, but {problem}")
+            return version
+    return None
 
 
 def _aim(work: Work, settings: Settings) -> None:
