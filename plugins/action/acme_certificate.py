@@ -19,13 +19,25 @@ _HANDED_ON = ("name", "csr_content", "identifiers", "profile", "replaces")
 
 class ActionModule(GatheringAction):
     module_name = "certfleet.acme.acme_certificate"
+    prefixes = ("certfleet", "issue")
+    shared_settings = (
+        "ca_path",
+        "validate_certs",
+        "account_key_src",
+        "account_key_content",
+        "account_key_passphrase",
+        "account_uri",
+        "external_account_binding",
+        "dns_providers",
+        "dns_resolvers",
+    )
 
     def check(self, args: Mapping[str, Any], found: Mapping[str, Mapping[str, Any]]) -> None:
         """One batch goes to one CA: hosts that declare another one would silently get this one's certificates."""
         others = {
             host: result["acme_directory"]
             for host, result in found.items()
-            if result.get("acme_directory") not in (None, args.get("acme_directory")) and self.items_of_host(result)
+            if result.get("acme_directory") not in (None, args.get("acme_directory"))
         }
         if others:
             declared = ", ".join(f"{host}: {directory}" for host, directory in others.items())

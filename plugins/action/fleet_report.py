@@ -14,29 +14,22 @@ from ansible_collections.certfleet.acme.plugins.plugin_utils import _play, _repo
 
 
 class ActionModule(ActionBase):
-    _VALID_ARGS = frozenset(("requested", "obtained", "installed"))
+    _VALID_ARGS = frozenset(("requested", "obtained", "installed", "revoked"))
     _requires_connection = False
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         task_vars = task_vars or {}
         result: dict[str, Any] = super().run(tmp, task_vars)
-        variables = [self._task.args.get(step) for step in ("requested", "obtained", "installed")]
+        check_mode = bool(self._task.check_mode)
         rows: list[dict[str, Any]] = []
         for host in _play.play_hosts(task_vars):
-            requested, obtained, installed = (
-                _play.items_of(_play.registered(task_vars, host, variable), "certificates") if variable else []
-                for variable in variables
+            requested, obtained, installed, revoked = (
+                self._items(task_vars, host, step) for step in ("requested", "obtained", "installed", "revoked")
             )
-            rows += _report.rows_of_host(
-                host,
-                requested,
-                # One call served the play: its result, registered by every host, has the items of all of them.
-                [item for item in obtained if item.get("host") == host],
-                installed,
-                check_mode=bool(self._task.check_mode),
-            )
+            rows += _report.rows_of_host(host, requested, obtained, installed, check_mode=check_mode)
+            rows += _report.rows_of_revocations(host, revoked, check_mode=check_mode)
         lost = _play.lost_hosts(task_vars)
-        report = _report.lines(rows, lost)
+        report = _report.lines(rows, lost, _play.waiting_hosts(task_vars))
         for line in report:
             Display().display(f"certfleet: {line}")
         result.update(
@@ -52,6 +45,12 @@ class ActionModule(ActionBase):
             },
         )
         return result
+
+    def _items(self, task_vars: dict[str, Any], host: str, step: str) -> list[dict[str, Any]]:
+        """The items of a step that are this host's: a call that served the play has those of all hosts."""
+        variable = self._task.args.get(step)
+        items = _play.items_of(_play.registered(task_vars, host, variable), "certificates") if variable else []
+        return [item for item in items if item.get("host") in (None, host)]
 
 
 def _failures(rows: list[dict[str, Any]]) -> dict[str, list[str]]:

@@ -50,3 +50,30 @@ def items_of(result: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
 def play_hosts(task_vars: Mapping[str, Any]) -> list[str]:
     """All hosts of the play, those included that have left it or that a later wave will reach."""
     return list(task_vars.get("ansible_play_hosts_all") or [])
+
+
+def differing(task_vars: Mapping[str, Any], hosts: list[str], names: list[str]) -> dict[str, list[str]]:
+    """Which of these variables are not the same on all ``hosts``, and the hosts that differ from the first one."""
+    values: dict[str, dict[str, Any]] = {}
+    for host in hosts:
+        variables = task_vars["hostvars"][host]
+        values[host] = {name: variables[name] for name in names if name in variables}
+    found: dict[str, list[str]] = {}
+    for name in names:
+        others = [host for host in hosts if values[host].get(name) != values[hosts[0]].get(name)]
+        if others:
+            found[name] = others
+    return found
+
+
+def waiting_hosts(task_vars: Mapping[str, Any]) -> list[str]:
+    """Hosts that a later wave of the play will reach, unless the play ends before."""
+    batch, lost = set(active_hosts(task_vars)), set(lost_hosts(task_vars))
+    later = False
+    result = []
+    for host in play_hosts(task_vars):
+        if host in batch:
+            later, result = True, []
+        elif later and host not in lost:
+            result.append(host)
+    return result

@@ -68,16 +68,39 @@ _SENTENCES = {
     "obtained": "certificate obtained, serial {serial}, until {not_after}",
     "unchanged": "nothing to do, serial {serial}, until {not_after}",
     "planned": "would change",
+    "revoked": "revoked, serial {serial}",
 }
 
 
-def lines(rows: Iterable[Mapping[str, Any]], lost: Iterable[str]) -> list[str]:
+def rows_of_revocations(host: str, revoked: Items, *, check_mode: bool) -> list[dict[str, Any]]:
+    """One row, as rows_of_host() has them, for each certificate of a host that acme_revoke was given.
+
+    revoked: the items that it returned for this host. Outcomes: failed, planned, revoked, unchanged (it was before).
+    """
+    rows = []
+    for item in revoked:
+        outcome = "failed" if item.get("failed") else "unchanged" if not item.get("changed") else "revoked"
+        rows.append(
+            {
+                "host": host,
+                "name": str(item.get("name")),
+                "outcome": "planned" if check_mode and outcome == "revoked" else outcome,
+                "why": [],
+                "serial": item.get("serial"),
+                "previous_serial": None,
+                "not_after": None,
+                "msg": item.get("msg") if item.get("failed") else None,
+            }
+        )
+    return rows
+
+
+def lines(rows: Iterable[Mapping[str, Any]], lost: Iterable[str], waiting: Iterable[str] = ()) -> list[str]:
     """The report for an operator: a line for each certificate that something happened to, failures last.
 
-    lost: hosts that left the play. Ends with a line of totals.
+    lost: hosts that left the play. waiting: hosts that a later wave is to reach. Ends with a line of totals.
     """
-    rows = list(rows)
-    lost = list(lost)
+    rows, lost, waiting = list(rows), list(lost), list(waiting)
     result = []
     for row in sorted(rows, key=lambda row: row["outcome"] == "failed"):
         if row["outcome"] == "unchanged":
@@ -104,5 +127,7 @@ def lines(rows: Iterable[Mapping[str, Any]], lost: Iterable[str]) -> list[str]:
         parts.insert(0, f"{totals['planned']} would change")
     if lost:
         parts.append(f"{len(lost)} host{'' if len(lost) == 1 else 's'} lost")
+    if waiting:
+        parts.append(f"not reached yet: {', '.join(waiting)}")
     result.append(f"{len(rows)} certificate{'' if len(rows) == 1 else 's'}: {', '.join(parts)}")
     return result

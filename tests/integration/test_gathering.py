@@ -25,11 +25,21 @@ def item(needs: str, **more: Any) -> dict[str, Any]:
 
 
 def play(
-    work: Path, found: dict[str, Any], *, strategy: str = "linear", serial: str = "100%", expect: int | None = 0
+    work: Path,
+    found: dict[str, Any],
+    *,
+    strategy: str = "linear",
+    serial: str = "100%",
+    failures: str = "fail",
+    settings: dict[str, dict[str, Any]] | None = None,
+    expect: int | None = 0,
 ) -> Run:
-    """A play whose hosts have registered ``found``; the host called ``gone`` is unreachable."""
+    """A play whose hosts have registered ``found``; the host called ``gone`` is unreachable.
+
+    failures: item_failures of the batch. settings: further variables of hosts.
+    """
     work.mkdir(parents=True, exist_ok=True)
-    hosts = {name: {"found": result} for name, result in found.items()}
+    hosts = {name: {"found": result, **(settings or {}).get(name, {})} for name, result in found.items()}
     local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     inventory = {"all": {"vars": local, "hosts": hosts}}
     if "gone" in hosts:
@@ -40,7 +50,12 @@ def play(
         {"name": "Reach", "ansible.builtin.raw": "true"},
         {
             "name": "Gather",
-            "certfleet.acme.acme_certificate": {"gather": "found", "acme_directory": NOWHERE},
+            "certfleet.acme.acme_certificate": {
+                "gather": "found",
+                "acme_directory": NOWHERE,
+                "account_key_src": str(work / "account.key"),
+                "item_failures": failures,
+            },
             "delegate_to": "localhost",
             "run_once": True,
             "register": "obtained",
@@ -98,3 +113,38 @@ def test_an_unreachable_host_is_named_at_the_end_and_stops_nobody(tmp_path: Path
     )
     assert "z web: FAILED: the disk is full" in run.report
     assert run.report[-1] == "2 certificates: 0 changed, 1 unchanged, 1 failed, 1 host lost"
+
+
+def test_one_batch_has_one_account_and_one_set_of_providers(tmp_path: Path) -> None:
+    found = {name: {"certificates": [item("issue")]} for name in ("a", "b", "c")}
+    settings = {name: {"certfleet_dns_providers": [{"provider": name}]} for name in ("a", "b")}
+    run = play(tmp_path, found, settings=settings, expect=2)
+    assert "certfleet_dns_providers is not the same on all hosts of this batch: b, c differ from a" in run.failed["a"]
+
+
+def test_settings_that_are_the_same_make_one_batch(tmp_path: Path) -> None:
+    found = {name: {"certificates": [item("issue")]} for name in ("a", "b")}
+    settings = {name: {"certfleet_dns_providers": [{"provider": "{{ 'route' ~ 53 }}"}]} for name in found}
+    run = play(tmp_path, found, settings=settings, expect=2)
+    # It came as far as the module, which got both.
+    assert run.failed["a"].startswith("2 of 2 certificates failed: web: a.example: csr_content is empty")
+
+
+def test_what_fails_the_whole_call_is_told_to_each_host_and_harms_no_other(tmp_path: Path) -> None:
+    found = {
+        "a": {"certificates": [item("nothing")]},
+        "b": {"certificates": [item("issue")]},
+        "c": {"certificates": [item("issue")], "acme_directory": REFUSING},
+    }
+    run = play(tmp_path, found, failures="report")
+    assert run.failed == {}
+    assert [line.split(":")[0] for line in run.report[:-1]] == ["b web", "c web"]
+    assert all("declare different CAs" in line for line in run.report[:-1])
+    assert run.report[-1] == "3 certificates: 0 changed, 1 unchanged, 2 failed"
+
+
+def test_hosts_of_later_waves_are_named(tmp_path: Path) -> None:
+    found = {name: {"certificates": [item("nothing")]} for name in ("a", "b", "c")}
+    run = play(tmp_path, found, serial="1")
+    ends = [row["result"]["lines"][-1].partition("failed")[2] for row in run.of("fleet_report")]
+    assert ends == [", not reached yet: b, c", ", not reached yet: c", ""]

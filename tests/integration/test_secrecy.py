@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
@@ -121,3 +122,41 @@ def test_credentials_are_in_no_output(lab: Lab, tmp_path: Path) -> None:
         text = (work / name).read_text(encoding="utf-8")
         assert "quiet" in text
         assert secret not in text
+
+
+@pytest.mark.parametrize("wrong_passphrase", [False, True])
+def test_secrets_given_as_variables_are_in_no_output(lab: Lab, tmp_path: Path, wrong_passphrase: bool) -> None:
+    work = tmp_path / "run"
+    passphrase, binding_key = "correct-horse-battery-staple", "c2VjcmV0LWtleS1vZi10aGUtYmluZGluZw"
+    key = ec.generate_private_key(ec.SECP256R1())
+    pkcs8 = serialization.PrivateFormat.PKCS8
+    encryption = serialization.BestAvailableEncryption(passphrase.encode())
+    encrypted = key.private_bytes(serialization.Encoding.PEM, pkcs8, encryption).decode()
+    plain = key.private_bytes(serialization.Encoding.PEM, pkcs8, serialization.NoEncryption())
+    given = passphrase + "-wrong" if wrong_passphrase else passphrase
+    inventory = yaml.safe_load(lab.state.inventory.read_text(encoding="utf-8"))
+    del inventory["all"]["vars"]["certfleet_account_key_src"]
+    without_key = tmp_path / "inventory.yml"
+    without_key.write_text(yaml.safe_dump(inventory), encoding="utf-8")
+    done = playbook(
+        "certfleet.acme.site",
+        without_key,
+        work,
+        arguments=["--limit", "web2", "-vvv"],
+        variables={
+            "certfleet_store_path": str(tmp_path / "store"),
+            "certfleet_certificates": [{"name": "quiet", "identifiers": ["quiet2.example.com"]}],
+            "certfleet_account_key_content": encrypted,
+            "certfleet_account_key_passphrase": given,
+            "certfleet_external_account_binding": {"kid": "the-kid", "key": binding_key, "alg": "HS256"},
+            "certfleet_generate_account_key": False,
+        },
+        environment={"ANSIBLE_LOG_PATH": str(work / "ansible.log")},
+        expect=None,
+    )
+    assert "quiet2.example.com" in done.output
+    assert (done.failed != {}) == wrong_passphrase, done.output
+    lines = [line for line in encrypted.splitlines() if line and not line.startswith("-----")]
+    texts = [done.output, (work / "ansible.log").read_text(encoding="utf-8"), (work / "record.jsonl").read_text()]
+    for secret in [*lines, given, binding_key, *(text.decode("latin-1") for text in spellings(plain))]:
+        assert not [text for text in texts if secret in text]

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.certfleet.acme.plugins.module_utils import _x509
+from cryptography.hazmat.primitives import serialization
 
 from tests.integration.fleet import Run, playbook
 from tests.lab.api import Lab
@@ -159,6 +161,7 @@ def test_issue_and_deploy_each_on_its_own(fresh: Lab, tmp_path: Path) -> None:
     quiet(lab)
 
 
+@pytest.mark.parametrize("fresh", [PAIRS[0], PAIRS[3]], indirect=True, ids="-".join)
 def test_an_unreachable_host_and_a_refused_name_harm_nobody_else(fresh: Lab, tmp_path: Path) -> None:
     lab = fresh
     extra = {
@@ -202,9 +205,10 @@ def test_key_types(lab: Lab, tmp_path: Path, key_type: str) -> None:
     certificates = [{"name": key_type, "identifiers": [f"{key_type}.example.com"], "key_type": key_type}]
     account = {"certfleet_account_key_type": key_type, "certfleet_account_key_src": str(tmp_path / "account.key")}
     variables = {**account, "certfleet_certificates": certificates, "certfleet_store_path": str(tmp_path / "store")}
-    run(lab, "account", tmp_path, variables=variables)
-    assert run(lab, "account", tmp_path, variables=variables).changed == []
     done = run(lab, "site", tmp_path, variables=variables, arguments=["--limit", "web2"])
+    made = serialization.load_pem_private_key((tmp_path / "account.key").read_bytes(), None)
+    assert _x509.key_type(made) == key_type
+    assert run(lab, "account", tmp_path, variables=variables).changed == []
     facts = done.of("certificate_install")[0]["result"]["certificates"][0]
     assert facts["active"] is True
     changed = {**certificates[0], "key_type": "ecdsa-p384" if key_type == "ecdsa-p256" else "ecdsa-p256"}
@@ -241,3 +245,66 @@ def test_one_batch_goes_to_one_ca_only(lab: Lab, tmp_path: Path) -> None:
     # Which host's CA the batch would go to depends on which comes first.
     assert ("web3: https://127.0.0.1:1/directory" in cause) != (f"web1: {lab.acme['directory']}" in cause)
     assert lab.requests("acme") == []
+
+
+#: Passes on what it is asked to run, after it has noted it: who became another user, and for what.
+_NOTING_SUDO = """#!/bin/sh
+printf '%s\\n' "$*" >> {log}
+while [ "$1" != /bin/sh ]; do shift; done
+exec "$@"
+"""
+
+
+def test_no_other_user_on_the_controller_when_hosts_need_one(lab: Lab, tmp_path: Path) -> None:
+    log, sudo = tmp_path / "sudo.log", tmp_path / "sudo"
+    sudo.write_text(_NOTING_SUDO.format(log=log), encoding="utf-8")
+    sudo.chmod(0o755)
+    inventory = tmp_path / "become.json"
+    settings = {
+        "ansible_become": True,
+        "ansible_become_method": "sudo",
+        "ansible_become_exe": str(sudo),
+        "ansible_become_user": "nobody",
+    }
+    inventory.write_text(json.dumps({"all": {"vars": settings}}), encoding="utf-8")
+    variables = {
+        "certfleet_store_path": str(tmp_path / "store"),
+        "certfleet_certificates": [{"name": "become", "identifiers": ["become.example.com"]}],
+    }
+    arguments = ["--limit", "web2", "-i", str(inventory)]
+    run(lab, "account", tmp_path, variables=variables, arguments=["-i", str(inventory)])
+    assert not log.exists(), "the account's key is the controller's"
+    run(lab, "site", tmp_path, variables=variables, arguments=arguments)
+    assert "certificate_install" in log.read_text(encoding="utf-8")
+    assert "acme_certificate" not in log.read_text(encoding="utf-8")
+    run(lab, "revoke", tmp_path, variables={**variables, "revoke_versions": "active"}, arguments=arguments)
+    assert "acme_revoke" not in log.read_text(encoding="utf-8")
+
+
+def test_a_revocation_is_reported_and_a_slip_in_its_name_is_refused(lab: Lab, tmp_path: Path) -> None:
+    variables = {
+        "certfleet_store_path": str(tmp_path / "store"),
+        "certfleet_certificates": [{"name": "gone", "identifiers": ["gone.example.com"]}],
+        "revoke_versions": "active",
+    }
+    limit = ["--limit", "web2"]
+    run(lab, "site", tmp_path, variables=variables, arguments=limit)
+    slip = run(lab, "revoke", tmp_path, variables={**variables, "revoke_names": ["gnoe"]}, arguments=limit, expect=2)
+    assert "no host of this play holds gnoe: nothing was revoked" in slip.failed["web2"]
+    serial = run(lab, "revoke", tmp_path, variables={**variables, "revoke_serials": ["a1"]}, arguments=limit, expect=2)
+    assert "no host of this play holds a1" in serial.failed["web2"]
+    done = run(lab, "revoke", tmp_path, variables={**variables, "revoke_names": ["gone"]}, arguments=limit)
+    (item,) = done.of("acme_revoke")[0]["result"]["certificates"]
+    assert lab.is_revoked(item["serial"])
+    assert done.report == [
+        f"web2 gone: revoked, serial {item['serial']}",
+        "1 certificate: 1 changed, 0 unchanged, 0 failed",
+    ]
+
+
+def test_nothing_declared_is_nothing_to_do(lab: Lab, tmp_path: Path) -> None:
+    for nothing in ([], None):
+        done = run(lab, "site", tmp_path, variables={"certfleet_certificates": nothing})
+        assert done.changed == []
+        assert done.report == ["0 certificates: 0 changed, 0 unchanged, 0 failed"]
+    quiet(lab)

@@ -78,3 +78,28 @@ def test_failures_come_last() -> None:
         *_report.rows_of_host("b", [REQUEST], [OBTAINED], [SERVED], check_mode=False),
     ]
     assert [line.split(":")[0] for line in _report.lines(rows, [])[:2]] == ["b web", "a x"]
+
+
+def test_revocations_have_their_own_words() -> None:
+    items = [
+        {"name": "web", "changed": True, "failed": False, "serial": "a1"},
+        {"name": "old", "changed": False, "failed": False, "serial": "b2"},
+        {"name": "bad", "changed": False, "failed": True, "serial": "c3", "msg": "the CA refuses it"},
+    ]
+    rows = _report.rows_of_revocations("h", items, check_mode=False)
+    assert _report.lines(rows, []) == [
+        "h web: revoked, serial a1",
+        "h bad: FAILED: the CA refuses it",
+        "3 certificates: 1 changed, 1 unchanged, 1 failed",
+    ]
+    assert [row["outcome"] for row in _report.rows_of_revocations("h", items, check_mode=True)] == [
+        "planned",
+        "unchanged",
+        "failed",
+    ]
+
+
+def test_hosts_of_later_waves_are_named() -> None:
+    assert _report.lines([], [], ["x", "y"]) == [
+        "0 certificates: 0 changed, 0 unchanged, 0 failed, not reached yet: x, y"
+    ]
