@@ -195,7 +195,7 @@ class Checks:
 
         def work(log: Path) -> None:
             try:
-                call(log, words, env=env, timeout=1500)
+                call(log, words, env=env, timeout=3000)
             finally:
                 output = log.read_text(encoding="utf-8", errors="replace")
                 closing.extend(

@@ -45,7 +45,7 @@ def run(venv: Venv, log: Path) -> str:
     with copied() as source:
         # Else it takes the checkout around .cache for the place to ask git in, where all this is ignored.
         env["ANSIBLE_TEST_CONTENT_ROOT"] = str(source)
-        call(log, [str(word) for word in command], env=env, cwd=source, timeout=900)
+        call(log, [str(word) for word in command], env=env, cwd=source, timeout=1800)
     tests = re.findall(r'^Running sanity test "([^"]+)"', log.read_text(encoding="utf-8"), re.MULTILINE)
     if not tests:
         raise StepFailed("ansible-test ran no test")
