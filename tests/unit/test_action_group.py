@@ -58,3 +58,14 @@ def test_a_module_is_in_the_group_when_it_takes_the_directory(path: Path) -> Non
 def test_every_member_is_a_module_and_the_list_is_sorted() -> None:
     assert [name for name in members() if name not in {path.stem for path in MODULES}] == []
     assert members() == sorted(members())
+
+
+def test_every_member_takes_the_options_that_the_readme_says_are_common() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    passage = re.search(r"have in common \((.*?)\):", readme, re.DOTALL)
+    assert passage is not None
+    common = set(re.findall(r"`(\w+)`", passage[1]))
+    assert "acme_directory" in common
+    for name in members():
+        options = documentation(ROOT / "plugins" / "modules" / f"{name}.py")["options"]
+        assert common <= set(options), f"{name} does not take {common - set(options)}"
