@@ -33,7 +33,8 @@ def require(**libraries: ImportError | None) -> None:
             library = name.replace("_", "-")
             raise MissingLibrary(
                 f"the Python library {library} cannot be imported by {sys.executable}: {error}",
-                remedy=f"Install it there: {sys.executable} -m pip install {library}",
+                remedy=f"Install it there: {sys.executable} -m pip install {library}"
+                " (the collection's requirements.txt has all that the controller needs)",
             )
 
 

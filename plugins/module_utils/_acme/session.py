@@ -13,7 +13,6 @@ from typing import Any
 
 from .._errors import CertfleetError
 from .._keys.account import AccountKey
-from . import _library as library
 from .network import Network
 from .problems import AcmeProblem, Unreachable
 from .timing import Deadline, LearnedDelay
@@ -38,8 +37,8 @@ class Session:
         self.key = key
         self.timeout = timeout
         self.account_uri: str | None = None
-        self.validation = LearnedDelay(0.5)
-        self.issuance = LearnedDelay(0.3)
+        self.validation = LearnedDelay(0.75)
+        self.issuance = LearnedDelay(0.375)
 
     @property
     def meta(self) -> dict[str, Any]:
@@ -166,8 +165,3 @@ def _verify(params: dict[str, Any]) -> bool | str:
                 f"ca_path {path} is not a usable CA bundle: {reason}", remedy="Give a file of PEM certificates."
             ) from error
     return path
-
-
-def require_libraries() -> dict[str, ImportError | None]:
-    """What _module.require() takes for this room."""
-    return {"acme": library.IMPORT_ERROR}
