@@ -65,8 +65,8 @@ options:
       deploy:
         description:
           - What makes a service serve the certificate, and what proves that it does.
-          - Commands are run without a shell, from the directory V(/), and are stopped after 300 seconds. A whole command
-            line written as one string is refused.
+          - Commands are run without a shell, from the directory V(/), and are stopped after 300 seconds. A whole
+            command line written as one string is refused.
         type: dict
         suboptions:
           check:
