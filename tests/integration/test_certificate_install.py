@@ -482,7 +482,8 @@ def test_keep_versions_and_issued_are_checked_first(service: Service) -> None:
     assert "has no name" in service.install(service.both, issued=[{"fullchain": "x"}])["msg"]
     assert "has no name" in service.install(service.both, issued=[{"name": ["one"]}])["msg"]
     assert "is no text" in service.install(service.both, issued=[{**issued[0], "fullchain": [1]}])["msg"]
-    for options in ({"keep_versions": 0}, {"issued": [issued[0], issued[0]]}, {"issued": [{}]}):
+    unusable: list[dict[str, Any]] = [{"keep_versions": 0}, {"issued": [issued[0], issued[0]]}, {"issued": [{}]}]
+    for options in unusable:
         reported = service.install(service.both, item_failures="report", **options)
         assert reported["failed_items"] == ["one", "two"]
         assert "failed" not in reported
