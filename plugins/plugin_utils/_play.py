@@ -70,7 +70,7 @@ def waiting_hosts(task_vars: Mapping[str, Any]) -> list[str]:
     """Hosts that a later wave of the play will reach, unless the play ends before."""
     batch, lost = set(active_hosts(task_vars)), set(lost_hosts(task_vars))
     later = False
-    result = []
+    result: list[str] = []
     for host in play_hosts(task_vars):
         if host in batch:
             later, result = True, []

@@ -77,7 +77,7 @@ def rows_of_revocations(host: str, revoked: Items, *, check_mode: bool) -> list[
 
     revoked: the items that it returned for this host. Outcomes: failed, planned, revoked, unchanged (it was before).
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
     for item in revoked:
         outcome = "failed" if item.get("failed") else "unchanged" if not item.get("changed") else "revoked"
         rows.append(

@@ -303,7 +303,8 @@ def test_a_revocation_is_reported_and_a_slip_in_its_name_is_refused(lab: Lab, tm
 
 
 def test_nothing_declared_is_nothing_to_do(lab: Lab, tmp_path: Path) -> None:
-    for nothing in ([], None):
+    nothings: tuple[Any, ...] = ([], None)
+    for nothing in nothings:
         done = run(lab, "site", tmp_path, variables={"certfleet_certificates": nothing})
         assert done.changed == []
         assert done.report == ["0 certificates: 0 changed, 0 unchanged, 0 failed"]
