@@ -25,6 +25,9 @@ from .discovery import Method
 if TYPE_CHECKING:
     from .servers.cloud_dns import Settings
 
+IAM = "https://www.googleapis.com/auth/iam"
+#: What Google's library takes for the audience, whatever the key says of its token endpoint.
+AUDIENCE = "https://oauth2.googleapis.com/token"
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
 LIFETIME = 3599
@@ -66,7 +69,7 @@ class Accounts:
         if form.get("grant_type") != GRANT:
             return 400, {"error": "unsupported_grant_type", "error_description": "Invalid grant_type."}
         try:
-            email, scopes = self._verify(form.get("assertion", ""), self._token_uri)
+            email, scopes = self._verify(form.get("assertion", ""), {AUDIENCE, self._token_uri})
         except _Bad as bad:
             return 400, {"error": "invalid_grant", "error_description": str(bad)}
         except (ValueError, KeyError, TypeError):
@@ -74,7 +77,7 @@ class Accounts:
         token = self._give(email, scopes)
         return 200, {"access_token": token, "expires_in": LIFETIME, "token_type": "Bearer"}
 
-    def _verify(self, assertion: str, audience: str | None) -> tuple[str, list[str]]:
+    def _verify(self, assertion: str, audiences: set[str | None]) -> tuple[str, list[str]]:
         head, claims_part, signature = assertion.split(".")
         if json.loads(_decode(head))["alg"] != "RS256":
             raise _Bad("Invalid JWT: alg must be RS256.")
@@ -90,7 +93,7 @@ class Accounts:
         except InvalidSignature as error:
             raise _Bad("Invalid JWT Signature.") from error
         now = time.time()
-        if claims.get("aud") != audience:
+        if claims.get("aud") not in audiences:
             raise _Bad("Invalid JWT: Failed audience check.")
         lasting = float(claims["exp"]) - float(claims["iat"])
         if float(claims["iat"]) > now + SKEW or float(claims["exp"]) < now - SKEW or lasting > 3600 + SKEW:
@@ -113,7 +116,7 @@ class Accounts:
     def _self_signed(self, bearer: str) -> tuple[str, frozenset[str]]:
         """A token that the account signed itself (Google, "Self-signed JSON Web Tokens", with a scope)."""
         try:
-            email, scopes = self._verify(bearer, None)
+            email, scopes = self._verify(bearer, {None})
         except (_Bad, ValueError, KeyError, TypeError) as error:
             raise Refusal(401, "authError", "Request had invalid authentication credentials.") from error
         return email, frozenset(scopes)
@@ -140,7 +143,7 @@ class Accounts:
             return 401, {"error": {"code": 401, "message": str(refusal), "status": "UNAUTHENTICATED"}}
         accounts = self._accounts()
         target = match["email"] if match else ""
-        if CLOUD_PLATFORM not in scopes or target not in accounts[email].get("impersonates", ()):
+        if not scopes & {CLOUD_PLATFORM, IAM} or target not in accounts[email].get("impersonates", ()):
             message = f"Permission 'iam.serviceAccounts.getAccessToken' denied on resource {target}."
             return 403, {"error": {"code": 403, "message": message, "status": "PERMISSION_DENIED"}}
         token = self._give(target, list(json.loads(content)["scope"]))

@@ -27,7 +27,7 @@ _ATTEMPTS = 5
 #: Look zones up by name, instead of listing on, when the names have no more parents than this.
 _FEW_PARENTS = 4
 #: Read names one by one when there are no more than this, else all TXT sets of the zone.
-_FEW_NAMES = 3
+_FEW_NAMES = 10
 #: The name of a managed zone, or its number (Cloud DNS API, ManagedZone).
 _ZONE_ID = re.compile(r"^(?:[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?|[0-9]{1,20})$")
 
@@ -114,8 +114,10 @@ class CloudDns(Provider):
         endpoint = self._connection.API_BASE_URL
         return explain(error, endpoint, self._client.project, action=action, zone_id=zone_id)
 
-    def _pages(self, action: str, path: str, key: str, zone_id: str = "", **parameters: str) -> Iterator[list[Any]]:
-        """The pages of a list, each asked for when it is needed."""
+    def _pages(
+        self, action: str, path: str, key: str, zone_id: str = "", **parameters: str
+    ) -> Iterator[tuple[list[Any], bool]]:
+        """The pages of a list, each asked for when it is needed, and whether there are more."""
         iterator = _library.google().api_core.page_iterator.HTTPIterator(
             client=self._client,
             api_request=lambda **request: self._read(action, zone_id, **request),
@@ -125,7 +127,7 @@ class CloudDns(Provider):
             extra_params=parameters,
         )
         for page in iterator.pages:
-            yield list(page)
+            yield list(page), bool(iterator.next_page_token)
 
     # --- zones
 
@@ -134,20 +136,22 @@ class CloudDns(Provider):
         the rest of the list for many. Needs dns.managedZones.list."""
         found: list[Zone] = []
         parents = {suffix for name in names for suffix in suffixes(name) if "." in suffix}
-        for number, page in enumerate(self._pages("dns.managedZones.list", self._path, "managedZones")):
-            if number == 1 and len(parents) <= _FEW_PARENTS:
-                by_name = self._by_name(parents)
-                known = {zone.name: zone for zone in [*found, *by_name]}
-                if all(longest_match(name, known) for name in names):
-                    return ZoneList([*found, *by_name], complete=False)
+        by_name = len(parents) <= _FEW_PARENTS
+        for page, more in self._pages("dns.managedZones.list", self._path, "managedZones"):
             found += _zones(page)
+            if more and by_name:
+                by_name = False
+                some = self._by_name(parents)
+                known = {zone.name: zone for zone in some}
+                if all(longest_match(name, known) for name in names):
+                    return ZoneList([*found, *some], complete=False)
         return ZoneList(found, complete=True)
 
     def _by_name(self, names: Collection[str]) -> list[Zone]:
         found: list[Zone] = []
         for name in sorted(names):
             pages = self._pages("dns.managedZones.list", self._path, "managedZones", dnsName=f"{name}.")
-            found += [zone for page in pages for zone in _zones(page)]
+            found += [zone for page, _more in pages for zone in _zones(page)]
         return found
 
     # --- record sets
@@ -173,7 +177,7 @@ class CloudDns(Provider):
 
     def _sets(self, zone: Zone, **parameters: str) -> Iterator[dict[str, RecordSet]]:
         path = f"{self._path}/{zone.id}/rrsets"
-        for page in self._pages("dns.resourceRecordSets.list", path, "rrsets", zone.id, **parameters):
+        for page, _more in self._pages("dns.resourceRecordSets.list", path, "rrsets", zone.id, **parameters):
             sets = [_record_set(entry) for entry in page if entry["type"] == "TXT"]
             yield {record_set.name: record_set for record_set in sets}
 

@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from . import _library
@@ -67,10 +68,20 @@ def explain(error: Any, endpoint: str, project: str, *, action: str = "", zone_i
             fatal=True,
         )
     if isinstance(error, known.RefreshError):
-        return _credentials_refused(short(error.args[0] if error.args else error))
+        return _credentials_refused(": ".join(dict.fromkeys(_refresh_texts(error))))
     if isinstance(error, known.GoogleAuthError):
         return _credentials_refused(short(error))
     return _explain_network(error, endpoint)
+
+
+def _refresh_texts(error: Any) -> Iterator[str]:
+    """What the error says, and what the answer that it carries says."""
+    yield short(error.args[0] if error.args else error)
+    for answer in error.args[1:]:
+        try:
+            yield short(json.loads(answer)["error"]["message"])
+        except (KeyError, TypeError, ValueError):
+            continue
 
 
 def _explain_network(error: Any, endpoint: str) -> ProviderError:
