@@ -19,7 +19,7 @@ from typing import Any
 
 from cryptography import x509
 
-from . import cloud_dns as cloud
+from . import cloud_dns as google
 from . import ports, processes
 from .errors import LabError
 from .requestlog import Request, count, read_pebble, read_records
@@ -149,9 +149,9 @@ class Lab:
         return dict(self.info.get(cloud_dns.NAME, {}))
 
     @property
-    def cloud(self) -> cloud.CloudDns:
+    def cloud(self) -> google.CloudDns:
         """The lab's own client of Cloud DNS."""
-        return cloud.CloudDns(cloud.Access(**{name: self.cloud_dns[name] for name in cloud.Access.__annotations__}))
+        return google.CloudDns(google.Access(**{name: self.cloud_dns[name] for name in google.Access.__annotations__}))
 
     @property
     def dns(self) -> str:
@@ -236,9 +236,9 @@ class Lab:
                 found.setdefault(name, []).extend(values)
         return found
 
-    def cloud_account(self, name: str, **rights: Any) -> cloud.Account:
+    def cloud_account(self, name: str, **rights: Any) -> google.Account:
         """A new service account of Cloud DNS; rights as for make_account of lab/cloud_dns.py."""
-        return cloud.make_account(self.state, self.cloud_dns["api_endpoint"], name, **rights)
+        return google.make_account(self.state, self.cloud_dns["api_endpoint"], name, **rights)
 
     def set_cloud_faults(self, *faults: dict[str, Any]) -> None:
         """What Cloud DNS does wrong from now on, instead of what was set before.
