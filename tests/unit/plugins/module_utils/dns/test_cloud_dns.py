@@ -10,21 +10,19 @@ import json
 from typing import Any
 
 import pytest
-
-google_exceptions = pytest.importorskip("google.api_core.exceptions")
-requests = pytest.importorskip("requests")
-
-from ansible_collections.certfleet.acme.plugins.module_utils._dns.cloud_dns import CloudDns  # noqa: E402
-from ansible_collections.certfleet.acme.plugins.module_utils._dns.cloud_dns_errors import (  # noqa: E402
+import requests
+from ansible_collections.certfleet.acme.plugins.module_utils._dns.cloud_dns import CloudDns
+from ansible_collections.certfleet.acme.plugins.module_utils._dns.cloud_dns_errors import (
     explain,
     refused_batch,
 )
-from ansible_collections.certfleet.acme.plugins.module_utils._dns.model import RecordSet, Swap  # noqa: E402
-from ansible_collections.certfleet.acme.plugins.module_utils._dns.provider import (  # noqa: E402
+from ansible_collections.certfleet.acme.plugins.module_utils._dns.model import RecordSet, Swap
+from ansible_collections.certfleet.acme.plugins.module_utils._dns.provider import (
     Denied,
     ProviderBusy,
     ProviderError,
 )
+from google.api_core import exceptions as google_exceptions
 
 OLD = RecordSet("b.example.com", 60, ('"x"',))
 SWAPS = [
