@@ -409,12 +409,13 @@ def test_refused_credentials_are_one_line(cloud: GoogleCloud) -> None:
     records = {challenge(f"w{number}", zone): [ONE] for number in range(3)}
     key = cloud.lab.cloud_account(f"wrong-{zone_id}", universe="googleapis.com").key
     forged = {**key, "private_key": cloud.lab.cloud_account(f"forger-{zone_id}").key["private_key"]}
-    for options, words in [
+    refused: list[tuple[dict[str, Any], str]] = [
         ({"service_account_contents": forged}, "Invalid JWT Signature"),
         ({"service_account_contents": {**forged, "universe_domain": "certfleet.test"}}, "invalid authentication"),
         ({"service_account_contents": {**key, "client_email": "nobody@example.com"}}, "account not found"),
         ({"access_token": "ya29.nothing"}, "credentials"),
-    ]:
+    ]
+    for options, words in refused:
         answer = cloud.module(records, **{"service_account_file": None, **options})
         assert answer.returncode == 1
         assert "Google refuses the credentials for Cloud DNS" in answer.result["msg"]
