@@ -52,7 +52,7 @@ class Story:
         self._say(
             f"CA          {self.lab.ca}, a real ACME server: {self.lab.acme['directory']}",
             f"DNS         {self.lab.provider}, a Route53 emulator, with {', '.join(self.lab.route53['zones'])}",
-            f"            Cloud DNS, as Google's discovery document has it, with {', '.join(self.lab.cloud_dns['zones'])}",
+            f"            Cloud DNS by Google's discovery document, with {', '.join(self.lab.cloud_dns['zones'])}",
             "            the CA asks a name server that answers from both",
             f"hosts       {', '.join(self.lab.hosts)}, each with an nginx that waits for its certificates",
         )
@@ -62,7 +62,7 @@ class Story:
         first = self._look()
         for (host, name, identifiers, _asked), seen in zip(self.endpoints, first, strict=True):
             self._say(
-                f"{host} {name:<5} {', '.join(identifiers):<27} serves serial {seen.serial}, until {seen.expires}"
+                f"{host} {name:<5} {', '.join(identifiers):<34} serves serial {seen.serial}, until {seen.expires}"
             )
         self._say(
             self._requests(), "The keys were made on the hosts and stayed there: only requests and chains travelled."
