@@ -21,7 +21,7 @@ options:
       - V(application) are the application default credentials that google-auth finds by itself, such as the file that
         E(GOOGLE_APPLICATION_CREDENTIALS) names (a key, or workload identity federation) or the account of the
         machine.
-      - Not given, the environment variable E(GCP_AUTH_KIND) counts, then what is given: O(service_account_file) or
+      - Not given, the environment variable E(GCP_AUTH_KIND) counts, then what is given. O(service_account_file) or
         O(service_account_contents) means V(serviceaccount), O(access_token) means V(accesstoken), nothing means
         V(application).
     type: str

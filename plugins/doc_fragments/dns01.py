@@ -111,7 +111,7 @@ options:
               - V(application) are the application default credentials that google-auth finds by itself, such as the
                 file that E(GOOGLE_APPLICATION_CREDENTIALS) names (a key, or workload identity federation) or the
                 account of the machine.
-              - Not given, the environment variable E(GCP_AUTH_KIND) counts, then what is given:
+              - Not given, the environment variable E(GCP_AUTH_KIND) counts, then what is given.
                 O(dns_providers[].cloud_dns.service_account_file) or
                 O(dns_providers[].cloud_dns.service_account_contents) means V(serviceaccount),
                 O(dns_providers[].cloud_dns.access_token) means V(accesstoken), nothing means V(application).
