@@ -98,8 +98,13 @@ def test_one_cloud_that_refuses_harms_the_certificates_with_names_in_it_only(fre
     assert set(done.failed) == {"web1"}
     (failure,) = [line for line in done.report if line.startswith("web1 both: FAILED: ")]
     assert "dns.managedZones.list" in failure
-    assert done.report[-1] == "4 certificates: 3 changed, 0 unchanged, 1 failed"
-    assert lab.served("web1", "example.com").serial
+    # web1's nginx does not start before it has all of its certificates, so what was issued for it is not in use yet.
+    (issued,) = done.of("acme_certificate")
+    assert {item["name"]: item["failed"] for item in issued["result"]["certificates"] if item["host"] == "web1"} == {
+        "apex": False,
+        "web": False,
+        "both": True,
+    }
     assert lab.served("web2", "web2.example.com").serial
     assert lab.all_txt() == {}
 
