@@ -13,7 +13,7 @@ from ._acme.batches import run_items
 from ._acme.chains import SELECT_CHAIN_OPTIONS
 from ._acme.results import empty_result
 from ._batch import BATCH_ARGSPEC
-from ._dns.argspec import DNS_ARGSPEC
+from ._dns.argspec import DNS_ARGSPEC, show_public_parts
 from ._issuance import issue_certificates
 
 if TYPE_CHECKING:
@@ -44,12 +44,15 @@ ISSUANCE_ARGSPEC: dict[str, dict[str, Any]] = {
 ISSUANCE_RULES: dict[str, Any] = {
     "mutually_exclusive": [*KEY_RULES["mutually_exclusive"], ("certificates", "gather")],
     "required_one_of": [*KEY_RULES["required_one_of"], ("certificates", "gather")],
+    # Ansible writes the options to the system log, and would not find a key of several lines among dns_providers.
+    "no_log": True,
 }
 
 
 def run_issuance(module: AnsibleModule) -> NoReturn:
     """The module acme_certificate."""
     params = module.params
+    show_public_parts(module)
     run_items(
         module,
         "certificates",

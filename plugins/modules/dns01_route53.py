@@ -93,6 +93,7 @@ notes:
   - The credentials need C(route53:ChangeResourceRecordSets), C(route53:ListResourceRecordSets) for names that hold
     other values, C(route53:GetChange) for waiting, and C(route53:ListHostedZones) unless O(zone_ids) is given.
 seealso:
+  - module: certfleet.acme.dns01_cloud_dns
   - module: certfleet.acme.acme_order
   - module: certfleet.acme.acme_validate
   - module: certfleet.acme.acme_certificate

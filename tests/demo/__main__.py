@@ -24,7 +24,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _terminated)
     started = time.monotonic()
     try:
-        lab = Lab.up()
+        lab = Lab.up(cloud_zones=["example.org"])
     except LabError as error:
         print(f"The lab did not start: {error}", file=sys.stderr)
         return 1

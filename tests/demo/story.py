@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from tests.lab.api import Lab
 
 COLLECTION = "certfleet.acme"
+SERVERS = ("acme", "route53", "cloud_dns")
 
 
 class Unexpected(Exception):
@@ -50,7 +51,9 @@ class Story:
         self._step(f"A lab on this machine, up in {seconds:.1f} s")
         self._say(
             f"CA          {self.lab.ca}, a real ACME server: {self.lab.acme['directory']}",
-            f"DNS         {self.lab.provider}, a Route53 emulator; the CA asks a name server that answers from it",
+            f"DNS         {self.lab.provider}, a Route53 emulator, with {', '.join(self.lab.route53['zones'])}",
+            f"            Cloud DNS by Google's discovery document, with {', '.join(self.lab.cloud_dns['zones'])}",
+            "            the CA asks a name server that answers from both",
             f"hosts       {', '.join(self.lab.hosts)}, each with an nginx that waits for its certificates",
         )
 
@@ -59,7 +62,7 @@ class Story:
         first = self._look()
         for (host, name, identifiers, _asked), seen in zip(self.endpoints, first, strict=True):
             self._say(
-                f"{host} {name:<5} {', '.join(identifiers):<27} serves serial {seen.serial}, until {seen.expires}"
+                f"{host} {name:<5} {', '.join(identifiers):<34} serves serial {seen.serial}, until {seen.expires}"
             )
         self._say(
             self._requests(), "The keys were made on the hosts and stayed there: only requests and chains travelled."
@@ -69,9 +72,11 @@ class Story:
         self._step("The same again: nothing is due")
         changed = self._playbook("site")
         self._expect(changed == 0, f"the second run changed {changed} things")
-        self._expect(not self.lab.counts("acme") and not self.lab.counts("route53"), f"there were {self._requests()}")
+        self._expect(not any(self.lab.counts(name) for name in SERVERS), f"there were {self._requests()}")
         self._expect(self._look() == first, "other certificates are served")
-        self._say("Nothing changed, no request to the CA, none to Route53, the same certificates are served.")
+        self._say(
+            "Nothing changed, no request to the CA, none to Route53 or Cloud DNS, the same certificates are served."
+        )
 
         self._step("Rotate everything now: ansible-playbook certfleet.acme.rotate -e rotate_force=true")
         self._playbook("rotate", "-e", "rotate_force=true")
@@ -138,8 +143,11 @@ class Story:
 
     def _requests(self) -> str:
         """How many requests the last playbook sent."""
-        acme, route53 = (sum(self.lab.counts(server).values()) for server in ("acme", "route53"))
-        return f"{acme} requests to the CA and {route53} to Route53 for {len(self.endpoints)} certificates"
+        acme, route53, cloud_dns = (sum(self.lab.counts(server).values()) for server in SERVERS)
+        return (
+            f"{acme} requests to the CA, {route53} to Route53 and {cloud_dns} to Cloud DNS for"
+            f" {len(self.endpoints)} certificates"
+        )
 
     def _no_txt_left(self) -> None:
         left = self.lab.all_txt()

@@ -19,13 +19,14 @@ from typing import Any
 
 from cryptography import x509
 
+from . import cloud_dns as google
 from . import ports, processes
 from .errors import LabError
 from .requestlog import Request, count, read_pebble, read_records
 from .route53 import Access, Route53, unquoted
-from .servers import acme2certifier, dns, nginx, pebble
+from .servers import acme2certifier, cloud_dns, dns, nginx, pebble
 from .starter import Policy, Starter, end, https, reset_log
-from .state import State, read_json
+from .state import State, read_json, write_json
 
 AUTHORITIES = (acme2certifier.NAME, pebble.NAME)
 ZONES = ("example.com", "example.net", "refused.test")
@@ -63,6 +64,7 @@ class Lab:
         zones: Sequence[str] = ZONES,
         refused: Sequence[str] = REFUSED,
         refused_at_finalize: Sequence[str] = REFUSED_AT_FINALIZE,
+        cloud_zones: Sequence[str] = (),
         dns_lag: float = 0.0,
         pebble_environment: dict[str, str] | None = None,
     ) -> Lab:
@@ -76,6 +78,8 @@ class Lab:
         :param zones: the public zones to create; acme2certifier takes names in these only.
         :param refused: domains that the CA refuses at newOrder with all below them (rejectedIdentifier).
         :param refused_at_finalize: names that acme2certifier refuses at finalize (badCSR); Pebble has no such list.
+        :param cloud_zones: the zones to create in Cloud DNS, and not in the Route53 emulator; none: no Cloud DNS.
+            With example.org among them, web1 has a certificate with a name in each cloud.
         :param dns_lag: seconds that a new value stays unseen on the name server.
         :param pebble_environment: Pebble's switches, e.g. ``{"PEBBLE_WFE_NONCEREJECT": "20"}``.
         :raises LabError: when something does not start; everything started is ended before.
@@ -86,7 +90,9 @@ class Lab:
             raise LabError("the number of hosts cannot be negative")
         folder = State.create(state)
         try:
-            policy = Policy(list(zones), list(refused), list(refused_at_finalize), pebble_environment or {})
+            policy = Policy(
+                list(zones), list(cloud_zones), list(refused), list(refused_at_finalize), pebble_environment or {}
+            )
             Starter(folder, ca, dns_provider, policy).run(hosts, python)
             dns.set_lag(folder, dns_lag)
             return cls(folder)
@@ -138,6 +144,16 @@ class Lab:
         return dict(self.info["route53"][self.provider])
 
     @property
+    def cloud_dns(self) -> dict[str, Any]:
+        """Cloud DNS: api_endpoint, project, service_account_file, token, zones, log; empty without it."""
+        return dict(self.info.get(cloud_dns.NAME, {}))
+
+    @property
+    def cloud(self) -> google.CloudDns:
+        """The lab's own client of Cloud DNS."""
+        return google.CloudDns(google.Access(**{name: self.cloud_dns[name] for name in google.Access.__annotations__}))
+
+    @property
     def dns(self) -> str:
         """Address and port of the name server."""
         return str(self.info["dns"][self.provider])
@@ -169,11 +185,11 @@ class Lab:
     def requests(self, server: str) -> list[Request]:
         """The requests a server got since ``up`` or the last reset, in the order of their answers.
 
-        :param server: ``acme``, ``route53`` or ``dns``, or a server's own name.
+        :param server: ``acme``, ``route53``, ``cloud_dns`` or ``dns``, or a server's own name.
         :raises LabError: when there is no such server in this lab.
         """
         server = self._server(server)
-        if server not in (self.ca, self.provider, "dns"):
+        if server not in (self.ca, self.provider, "dns", *([cloud_dns.NAME] if self.cloud_dns else [])):
             raise LabError(f"no server {server} in this lab")
         if server == pebble.NAME:
             offset = int(read_json(self.state.settings("pebble-offset"))["offset"])
@@ -198,6 +214,8 @@ class Lab:
         name = name.rstrip(".").lower()
         client = Route53(_access(self.route53))
         found: list[str] = []
+        if self.cloud_dns:
+            found += [unquoted(value) for value in self.cloud.held().get(name, (0, []))[1]]
         for zone in client.zones():
             if f".{name}".endswith(f".{zone.name}"):
                 for record in client.records(zone.zone_id, name, 20):
@@ -206,14 +224,39 @@ class Lab:
         return found
 
     def all_txt(self) -> dict[str, list[str]]:
-        """Every TXT set of the emulator by name: what a run left behind."""
+        """Every TXT set of the emulators by name: what a run left behind."""
         client = Route53(_access(self.route53))
         found: dict[str, list[str]] = {}
         for zone in client.zones():
             for record in client.all_records(zone.zone_id):
                 if record.type == "TXT":
                     found.setdefault(record.name, []).extend(record.values)
+        if self.cloud_dns:
+            for name, (_ttl, values) in self.cloud.held().items():
+                found.setdefault(name, []).extend(values)
         return found
+
+    def cloud_account(self, name: str, **rights: Any) -> google.Account:
+        """A new service account of Cloud DNS; rights as for make_account of lab/cloud_dns.py."""
+        return google.make_account(self.state, self.cloud_dns["api_endpoint"], name, **rights)
+
+    def set_cloud_faults(self, *faults: dict[str, Any]) -> None:
+        """What Cloud DNS does wrong from now on, instead of what was set before.
+
+        Each fault has ``every`` (1: each request, 2: every second one, ...), and either ``status`` (with ``reason``) or
+        ``cut`` (the connection ends without an answer). It may have ``kind`` (of request, e.g. ``changes.create``),
+        ``after`` (the request is carried out first) and ``last`` (the number of the last request that counts).
+        """
+        write_json(self.state.settings(cloud_dns.FAULTS), list(faults))
+
+    def set_cloud_behaviour(self, *, delay: float = 0.0, page: int = 100) -> None:
+        """From now on, a change is pending for so many seconds, and a page of a list has so many items."""
+        write_json(self.state.settings("cloud_dns-behaviour"), {"delay": delay, "page": page})
+
+    def cloud_violations(self) -> list[str]:
+        """Where requests or answers of Cloud DNS were not as Google's discovery document says."""
+        path = self.state.settings(cloud_dns.VIOLATIONS)
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
 
     def set_dns_lag(self, seconds: float) -> None:
         """From now on, hide a new value for so long after the name server was first asked for it."""

@@ -28,6 +28,7 @@ def _parser() -> argparse.ArgumentParser:
     making = argparse.ArgumentParser(add_help=False)
     making.add_argument("--ca", choices=("acme2certifier", "pebble"), default="acme2certifier")
     making.add_argument("--dns", choices=("ministack", "moto"), default="ministack", help="the Route53 emulator")
+    making.add_argument("--cloud-dns", action="store_true", help="Cloud DNS too, with the zone example.org")
     making.add_argument("--hosts", type=int, default=3, metavar="N", help="nginx hosts (default 3)")
     making.add_argument("--python", default=sys.executable, help="interpreter of the hosts (default: this one)")
     making.add_argument("--dns-lag", type=float, default=0.0, metavar="SECONDS", help="how long new values stay unseen")
@@ -70,6 +71,7 @@ def _start(options: argparse.Namespace) -> Lab:
         state=options.state,
         python=options.python,
         refused=options.refuse or REFUSED,
+        cloud_zones=("example.org",) if options.cloud_dns else (),
         dns_lag=options.dns_lag,
         pebble_environment=switches,
     )
@@ -80,6 +82,7 @@ def _describe(lab: Lab) -> str:
         f"acme        {lab.acme['directory']} ({lab.ca})",
         f"ca_path     {lab.acme['ca_path']}",
         f"route53     {lab.route53['endpoint_url']} ({lab.provider})",
+        *([f"cloud_dns   {lab.cloud_dns['api_endpoint']}"] if lab.cloud_dns else []),
         f"dns         {lab.dns}",
         *(
             f"{name:<11} 127.0.0.1:{host['tls_port']} for {', '.join(host['identifiers'])}"
@@ -165,6 +168,10 @@ def _serve(options: argparse.Namespace) -> int:
         from .servers import dns
 
         dns.serve(state)
+    elif options.server == "cloud_dns":
+        from .servers import cloud_dns
+
+        cloud_dns.serve(state)
     elif options.server == "acme2certifier":
         from .servers import acme2certifier
 

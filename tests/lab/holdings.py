@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, certfleet.acme contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an emulator holds at this moment, read over its API only when something was written since the last look.
+"""What the emulators hold at this moment, read over its API only when something was written since the last look.
 
 The emulator's process counts every request that may write, after it was carried out and before it is answered
 (:class:`WriteCounter`), so whoever has the answer to a write finds it here.
@@ -11,10 +11,22 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
-from .route53 import RecordSet, Route53, Zone
+from .route53 import RecordSet, Zone
+
+
+class Source(Protocol):
+    """Where zones and their records are read: the lab's client of a provider."""
+
+    def zones(self) -> list[Zone]:
+        """Every zone."""
+
+    def all_records(self, zone_id: str) -> list[RecordSet]:
+        """Every record set of a zone, after :meth:`zones`."""
 
 
 class WriteCounter:
@@ -64,8 +76,8 @@ class Snapshot:
 class Holdings:
     """Hands out the newest snapshot; safe to use from many threads."""
 
-    def __init__(self, route53: Route53, counter: Path) -> None:
-        self._route53 = route53
+    def __init__(self, sources: Sequence[Source], counter: Path) -> None:
+        self._sources = sources
         self._counter = counter
         self._lock = threading.Lock()
         self._snapshot = Snapshot()
@@ -86,13 +98,13 @@ class Holdings:
 
     def _read(self) -> Snapshot:
         snapshot = Snapshot()
-        for zone in self._route53.zones():
+        for source, zone in [(one, zone) for one in self._sources for zone in one.zones()]:
             # Two public zones may have the same name; the first one is the delegated one here.
             if zone.private or zone.name in snapshot.zones:
                 continue
             sets: dict[str, list[RecordSet]] = {}
             existing = {zone.name}
-            for record in self._route53.all_records(zone.zone_id):
+            for record in source.all_records(zone.zone_id):
                 sets.setdefault(record.name, []).append(record)
                 name = record.name
                 while name not in existing and name:

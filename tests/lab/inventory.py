@@ -64,10 +64,18 @@ def variables(state: State, lab: dict[str, Any]) -> dict[str, Any]:
                 "provider": "route53",
                 "zones": [],
                 "route53": {key: provider[key] for key in ("endpoint_url", "access_key", "secret_key", "region")},
-            }
+            },
+            *_cloud_dns(lab.get("cloud_dns")),
         ],
         "certfleet_dns_resolvers": list(lab["dns"].values()),
     }
+
+
+def _cloud_dns(cloud: dict[str, Any] | None) -> list[dict[str, Any]]:
+    if cloud is None:
+        return []
+    options = {key: cloud[key] for key in ("api_endpoint", "project", "service_account_file")}
+    return [{"provider": "cloud_dns", "zones": list(cloud["zones"]), "cloud_dns": options}]
 
 
 def write(state: State, lab: dict[str, Any], python: str) -> None:

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from . import cloud_dns as cloud
 from . import inventory, ports, processes, tls
 from .errors import LabError
 from .route53 import Access, Route53, Route53Error
-from .servers import acme2certifier, dns, emulators, nginx, pebble
+from .servers import acme2certifier, cloud_dns, dns, emulators, nginx, pebble
 from .state import State, read_json, write_json
 
 
@@ -51,9 +52,10 @@ def end(state: State) -> None:
 
 @dataclass(frozen=True)
 class Policy:
-    """What the CA takes and refuses, and Pebble's switches."""
+    """What the CA takes and refuses, Pebble's switches, and which of the zones lie in Cloud DNS."""
 
     zones: list[str]
+    cloud_zones: list[str]
     refused: list[str]
     refused_at_finalize: list[str]
     switches: dict[str, str]
@@ -71,18 +73,21 @@ class Starter:
     def run(self, host_count: int, python: str) -> None:
         """Start everything and write lab.json and the inventory."""
         state = self.state
-        numbers = iter(ports.reserve(6 + host_count, state.root))
+        numbers = iter(ports.reserve(7 + host_count, state.root))
         access = emulators.launch(state, self.provider, next(numbers))
         dns_address = f"{ports.LOOPBACK}:{next(numbers)}"
-        dns.launch(state, access, int(dns_address.rpartition(":")[2]))
+        cloud_access = cloud_dns.launch(state, next(numbers)) if self.policy.cloud_zones else None
+        dns.launch(state, access, cloud_access, int(dns_address.rpartition(":")[2]))
         acme = self._launch_ca(dns_address, [next(numbers) for _number in range(4)])
         hosts = [self._host(number, next(numbers)) for number in range(1, host_count + 1)]
         described = {host.name: nginx.prepare(state, host) for host in hosts}
         with ThreadPoolExecutor() as pool:
             zones = pool.submit(self._zones, access)
+            cloud_zones = pool.submit(self._cloud_zones, cloud_access)
             authority = pool.submit(self._await_ca, acme)
             zone_ids = zones.result()
             authority.result()
+            cloud_ids = cloud_zones.result()
         lab = {
             "state": str(state.root),
             "acme": {self.ca: acme},
@@ -92,6 +97,12 @@ class Starter:
             "inventory": str(state.inventory),
             "python": python,
         }
+        if cloud_access:
+            lab[cloud_dns.NAME] = {
+                **vars(cloud_access),
+                "zones": cloud_ids,
+                "log": str(state.log(cloud_dns.NAME)),
+            }
         write_json(state.lab_json, lab)
         inventory.write(state, lab, python)
         reset_log(state)
@@ -128,7 +139,11 @@ class Starter:
             dns=dns_address,
             listener=listener,
             issuer=issuer,
-            allowed=[zone for zone in self.policy.zones if zone not in self.policy.refused],
+            allowed=[
+                zone
+                for zone in dict.fromkeys([*self.policy.zones, *self.policy.cloud_zones])
+                if zone not in self.policy.refused
+            ],
             refused_at_finalize=self.policy.refused_at_finalize,
         )
         acme["crl"] = str(acme2certifier.crl_path(state))
@@ -159,16 +174,27 @@ class Starter:
             return True
 
         processes.wait_ready(self.state, self.provider, ready)
-        found = {zone: client.create_zone(zone) for zone in self.policy.zones}
+        zones = [zone for zone in self.policy.zones if zone not in self.policy.cloud_zones]
+        found = {zone: client.create_zone(zone) for zone in zones}
         port = int(read_json(self.state.settings(dns.NAME))["port"])
         processes.wait_ready(self.state, dns.NAME, lambda: _tcp_open(port))
         return found
+
+    def _cloud_zones(self, access: cloud.Access | None) -> dict[str, str]:
+        if access is None:
+            return {}
+        client = cloud.CloudDns(access)
+        processes.wait_ready(self.state, cloud_dns.NAME, lambda: client.zones() is not None)
+        return {zone: client.create_zone(zone) for zone in self.policy.cloud_zones}
 
     def _host(self, number: int, port: int) -> nginx.Host:
         name = f"web{number}"
         certificates = {"web": [f"{name}.example.com"]}
         if number == 1:
             certificates = {"apex": ["example.com", "*.example.com"], **certificates}
+            if "example.org" in self.policy.cloud_zones:
+                # A name in each cloud.
+                certificates["both"] = ["both.example.com", "both.example.org"]
         root = self.state.root / "hosts" / name
         root.mkdir(mode=0o700)
         return nginx.Host(name, root, port, certificates)

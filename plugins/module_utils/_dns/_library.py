@@ -49,3 +49,34 @@ def dns() -> ModuleType:
         error = caught
     require(dnspython=error)
     return dns
+
+
+def google() -> Any:
+    """The namespace ``google`` with google-cloud-dns and google-auth in it. Raises MissingLibrary."""
+    error: ImportError | None = None
+    try:
+        import google.api_core.client_info
+        import google.api_core.exceptions
+        import google.api_core.page_iterator
+        import google.auth
+        import google.auth.exceptions
+        import google.auth.impersonated_credentials
+        import google.auth.transport.requests
+        import google.cloud.dns
+        import google.oauth2.credentials
+        import google.oauth2.service_account
+    except ImportError as caught:
+        error = caught
+    require(google_cloud_dns=error)
+    return google
+
+
+def requests() -> Any:
+    """requests with its ``exceptions`` (google-cloud-dns brings it). Raises MissingLibrary."""
+    error: ImportError | None = None
+    try:
+        import requests
+    except ImportError as caught:
+        error = caught
+    require(requests=error)
+    return requests

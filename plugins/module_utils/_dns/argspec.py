@@ -2,15 +2,18 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Options of everything that writes TXT values; mirrored by the doc fragments route53 and dns01."""
+"""Options of everything that writes TXT values; mirrored by the doc fragments route53, cloud_dns and dns01."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import env_fallback
 
 from .._batch import BATCH_ARGSPEC
+
+if TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
 
 #: Spelled, with aliases and environment variables, as in amazon.aws, because credentials are injected that way.
 AWS_ARGSPEC: dict[str, dict[str, Any]] = {
@@ -57,10 +60,38 @@ ROUTE53_ARGSPEC: dict[str, dict[str, Any]] = {
     "requests_per_second": {"type": "float", "default": 4.0},
 }
 
+#: Spelled, with environment variables, as in google.cloud, because credentials are injected that way.
+GOOGLE_ARGSPEC: dict[str, dict[str, Any]] = {
+    "project": {"type": "str", "fallback": (env_fallback, ["GCP_PROJECT"])},
+    "auth_kind": {
+        "type": "str",
+        "choices": ["application", "serviceaccount", "accesstoken"],
+        "fallback": (env_fallback, ["GCP_AUTH_KIND"]),
+    },
+    "service_account_file": {"type": "path", "fallback": (env_fallback, ["GCP_SERVICE_ACCOUNT_FILE"])},
+    "service_account_contents": {
+        # Not jsonarg: it would make one text of a mapping after Ansible has looked for what to hide.
+        "type": "raw",
+        "fallback": (env_fallback, ["GCP_SERVICE_ACCOUNT_CONTENTS"]),
+        "no_log": True,
+    },
+    "access_token": {"type": "str", "fallback": (env_fallback, ["GCP_ACCESS_TOKEN"]), "no_log": True},
+    "impersonate_service_account": {"type": "str"},
+    "scopes": {"type": "list", "elements": "str", "fallback": (env_fallback, ["GCP_SCOPES"])},
+    "api_endpoint": {"type": "str"},
+}
+
+CLOUD_DNS_ARGSPEC: dict[str, dict[str, Any]] = {
+    **GOOGLE_ARGSPEC,
+    "zone_ids": {"type": "dict", "default": {}},
+    "private_zone": {"type": "bool", "default": False},
+    "requests_per_second": {"type": "float", "default": 4.0},
+}
+
 _WAITS = ["none", "provider", "authoritative"]
 
-ROUTE53_MODULE_ARGSPEC: dict[str, dict[str, Any]] = {
-    **ROUTE53_ARGSPEC,
+#: What the modules of one provider share.
+_RECORDS_ARGSPEC: dict[str, dict[str, Any]] = {
     "records": {
         "type": "list",
         "elements": "dict",
@@ -78,6 +109,9 @@ ROUTE53_MODULE_ARGSPEC: dict[str, dict[str, Any]] = {
     "item_failures": BATCH_ARGSPEC["item_failures"],
 }
 
+ROUTE53_MODULE_ARGSPEC: dict[str, dict[str, Any]] = {**ROUTE53_ARGSPEC, **_RECORDS_ARGSPEC}
+CLOUD_DNS_MODULE_ARGSPEC: dict[str, dict[str, Any]] = {**CLOUD_DNS_ARGSPEC, **_RECORDS_ARGSPEC}
+
 #: For modules that write values at several providers in one run.
 DNS_ARGSPEC: dict[str, dict[str, Any]] = {
     "dns_providers": {
@@ -85,10 +119,11 @@ DNS_ARGSPEC: dict[str, dict[str, Any]] = {
         "elements": "dict",
         "default": [],
         "options": {
-            "provider": {"type": "str", "choices": ["route53"], "required": True},
+            "provider": {"type": "str", "choices": ["route53", "cloud_dns"], "required": True},
             "zones": {"type": "list", "elements": "str", "default": []},
             # Without the sub-options given, the environment still counts.
             "route53": {"type": "dict", "options": ROUTE53_ARGSPEC, "apply_defaults": True},
+            "cloud_dns": {"type": "dict", "options": CLOUD_DNS_ARGSPEC, "apply_defaults": True},
         },
     },
     "dns_ttl": {"type": "int", "default": 60},
@@ -96,3 +131,19 @@ DNS_ARGSPEC: dict[str, dict[str, Any]] = {
     "dns_timeout": {"type": "int", "default": 300},
     "dns_resolvers": {"type": "list", "elements": "str", "default": []},
 }
+
+#: The parts of a service account's key that are secret.
+_SECRET_PARTS = frozenset({"private_key", "private_key_id"})
+
+
+def show_public_parts(module: AnsibleModule) -> None:
+    """Let a module's result have the values of service_account_contents that are no secrets.
+
+    Ansible hides every value of an option that is not to be logged wherever it occurs, also within other words. The
+    project's name is one of them, and often a part of the domains: results with holes would name other certificates.
+    """
+    owners = [module.params, *((entry.get("cloud_dns") or {}) for entry in module.params.get("dns_providers") or ())]
+    for key in (owner.get("service_account_contents") for owner in owners):
+        if isinstance(key, dict):
+            secret = {str(key.get(name)) for name in _SECRET_PARTS}
+            module.no_log_values -= {str(value) for value in key.values()} - secret

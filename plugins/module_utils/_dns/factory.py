@@ -7,14 +7,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Callable
 
 from .._errors import CertfleetError
 from .engine import Engine
+from .provider import Provider
 from .wait import Waiter
 from .zones import Route, Router
 
-#: Route53 takes 0 to 2,147,483,647 (Route53 API Reference, ResourceRecordSet); more than a day serves nobody here.
+#: Providers take up to 2,147,483,647 (RFC 2181 section 8); more than a day serves nobody here.
 _TTL_MAX = 86400
 
 
@@ -50,24 +51,35 @@ def _given(params: Mapping[str, Any], name: str, default: Any) -> Any:
 
 
 def _route(entry: Mapping[str, Any]) -> Route:
-    kind = entry.get("provider")
-    if kind != "route53":
-        raise CertfleetError(f"there is no DNS provider {kind!r}", remedy="Give one of: route53.")
-    from .route53 import Route53, connect
-
-    options = entry.get("route53") or {}
+    kind = str(entry.get("provider"))
+    if kind not in _PROVIDERS:
+        raise CertfleetError(f"there is no DNS provider {kind!r}", remedy=f"Give one of: {', '.join(_PROVIDERS)}.")
+    options = entry.get(kind) or {}
+    provider = _PROVIDERS[kind](options)
     return Route(
-        Route53(connect(options), requests_per_second=float(_given(options, "requests_per_second", 4.0))),
+        provider,
         suffixes=entry.get("zones") or (),
         private=bool(options.get("private_zone")),
-        zone_ids={name: _zone_id(name, value) for name, value in (options.get("zone_ids") or {}).items()},
+        zone_ids={name: provider.zone_id(name, value) for name, value in (options.get("zone_ids") or {}).items()},
     )
 
 
-def _zone_id(name: str, value: Any) -> str:
-    text = str(value).strip().rpartition("/")[2]
-    if not text.isalnum():
-        raise CertfleetError(
-            f"zone_ids has {value!r} for {name}, which is not a zone id", remedy="Write it as Z0123456789."
-        )
-    return text
+# Imported when asked for: a provider's library is needed by those who use it only.
+
+
+def _route53(options: Mapping[str, Any]) -> Provider:
+    from .route53 import Route53, connect
+
+    return Route53(connect(options), requests_per_second=float(_given(options, "requests_per_second", 4.0)))
+
+
+def _cloud_dns(options: Mapping[str, Any]) -> Provider:
+    from .cloud_dns import CloudDns
+    from .google_auth import connect
+
+    return CloudDns(connect(options), requests_per_second=float(_given(options, "requests_per_second", 4.0)))
+
+
+#: The value of the option ``provider``, which is also the name of the option with the provider's own, and what
+#: makes the provider from those.
+_PROVIDERS: dict[str, Callable[[Mapping[str, Any]], Provider]] = {"route53": _route53, "cloud_dns": _cloud_dns}

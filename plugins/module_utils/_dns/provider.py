@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from .._errors import CertfleetError
 from .model import RecordSet, Swap, Zone
@@ -64,12 +65,20 @@ class ZoneList:
     complete: bool
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What one batch may hold. elements: resource records; characters: sum of the lengths of their values."""
+_UNLIMITED = 1 << 62
 
-    elements: int
-    characters: int
+
+class Limits(NamedTuple):
+    """What one batch may hold at most, and what a swap takes of it.
+
+    elements: resource records; characters: sum of the lengths of their values; additions, deletions: record sets that
+    are made and taken away (a set that is replaced counts as one of each).
+    """
+
+    elements: int = _UNLIMITED
+    characters: int = _UNLIMITED
+    additions: int = _UNLIMITED
+    deletions: int = _UNLIMITED
 
 
 class Provider(ABC):
@@ -100,25 +109,38 @@ class Provider(ABC):
     def applied(self, zone: Zone, change: str) -> bool:
         """True when the provider says that its name servers have the change. Raises ProviderError."""
 
-    def cost(self, swap: Swap) -> tuple[int, int]:
-        """How much of ``limits`` a swap takes: elements and characters of values."""
+    def zone_id(self, name: str, value: object) -> str:
+        """The id of the zone ``name`` as a user wrote it, in the form that ``Zone.id`` has here.
+        Raises CertfleetError when it cannot be one."""
+        text = str(value).strip().rpartition("/")[2]
+        if not text.isalnum():
+            raise CertfleetError(
+                f"zone_ids has {value!r} for {name}, which is not a zone id", remedy="Write it as Z0123456789."
+            )
+        return text
+
+    def cost(self, swap: Swap) -> Limits:
+        """How much of ``limits`` a swap takes."""
         values = [*(swap.old.values if swap.old else ()), *(swap.new.values if swap.new else ())]
-        return len(values), sum(len(value) for value in values)
+        return Limits(
+            elements=len(values),
+            characters=sum(len(value) for value in values),
+            additions=int(swap.new is not None),
+            deletions=int(swap.old is not None),
+        )
 
     def batches(self, swaps: Sequence[Swap]) -> Iterator[list[Swap]]:
         """``swaps`` in their order, in as few consecutive batches as ``limits`` allow. A swap that is over the limits
         by itself gets a batch of its own: the provider refuses it without harm to the others."""
         batch: list[Swap] = []
-        elements = characters = 0
+        taken = Limits(0, 0, 0, 0)
         for swap in swaps:
-            more_elements, more_characters = self.cost(swap)
-            over = elements + more_elements > self.limits.elements
-            over = over or characters + more_characters > self.limits.characters
-            if batch and over:
+            cost = self.cost(swap)
+            total = Limits(*(one + more for one, more in zip(taken, cost)))
+            if batch and any(one > limit for one, limit in zip(total, self.limits)):
                 yield batch
-                batch, elements, characters = [], 0, 0
+                batch, total = [], cost
             batch.append(swap)
-            elements += more_elements
-            characters += more_characters
+            taken = total
         if batch:
             yield batch

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._batch import finish
 from .._errors import CertfleetError
-from .argspec import ROUTE53_ARGSPEC
+from .argspec import CLOUD_DNS_ARGSPEC, ROUTE53_ARGSPEC, show_public_parts
 from .factory import build_engine
 from .model import Outcome, RecordSet, TxtRecord, unquote
 
@@ -25,8 +25,14 @@ def manage_route53(module: AnsibleModule) -> NoReturn:
     _manage(module, "route53", {name: module.params[name] for name in ROUTE53_ARGSPEC})
 
 
+def manage_cloud_dns(module: AnsibleModule) -> NoReturn:
+    """The module dns01_cloud_dns. Raises CertfleetError for options that cannot work."""
+    _manage(module, "cloud_dns", {name: module.params[name] for name in CLOUD_DNS_ARGSPEC})
+
+
 def _manage(module: AnsibleModule, provider: str, options: dict[str, Any]) -> NoReturn:
     params = module.params
+    show_public_parts(module)
     engine = build_engine(
         {
             "dns_providers": [{"provider": provider, "zones": [], provider: options}],

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, certfleet.acme contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The authoritative name server: every answer is what one emulator holds at the moment of the query.
+"""The authoritative name server: every answer is what the emulators hold at the moment of the query.
 
 UDP and TCP on the same port. A CNAME is followed as long as its target lies in a zone of the emulator. SOA is
 made up (moto's is broken); all else comes from the emulator. A lag can be set while it runs: a value that is new to
@@ -20,7 +20,9 @@ from typing import Any
 
 from dnslib import CLASS, EDNS0, QTYPE, RCODE, RD, RR, SOA, DNSHeader, DNSLabel, DNSRecord
 
-from ..holdings import Holdings, Snapshot
+from ..cloud_dns import Access as CloudAccess
+from ..cloud_dns import CloudDns
+from ..holdings import Holdings, Snapshot, Source
 from ..ports import LOOPBACK
 from ..processes import own_command, start
 from ..requestlog import RequestLog
@@ -138,8 +140,11 @@ class _Server:
 def serve(state: State) -> None:
     """Run the server in this process until it is ended."""
     settings = read_json(state.settings(NAME))
+    sources: list[Source] = [Route53(Access(**settings["access"]))]
+    if settings["cloud_dns"]:
+        sources.append(CloudDns(CloudAccess(**settings["cloud_dns"])))
     server = _Server(
-        Answerer(Holdings(Route53(Access(**settings["access"])), state.writes), Lag(state.settings("dns-lag"))),
+        Answerer(Holdings(sources, state.writes), Lag(state.settings("dns-lag"))),
         RequestLog(state.requests(NAME), lambda method, path: path),
     )
 
@@ -171,9 +176,13 @@ def serve(state: State) -> None:
     udp.serve_forever()
 
 
-def launch(state: State, access: Access, port: int) -> None:
-    """Start the server's process for one emulator."""
-    settings: dict[str, Any] = {"port": port, "access": vars(access)}
+def launch(state: State, access: Access, cloud_dns: CloudAccess | None, port: int) -> None:
+    """Start the server's process for one emulator, and for Cloud DNS where the lab has it."""
+    settings: dict[str, Any] = {
+        "port": port,
+        "access": vars(access),
+        "cloud_dns": vars(cloud_dns) if cloud_dns else None,
+    }
     write_json(state.settings(NAME), settings)
     set_lag(state, 0.0)
     start(state, NAME, own_command("serve", NAME, str(state.root)))

@@ -104,10 +104,10 @@ def test_batches_keep_the_limits_and_the_order(sizes: list[tuple[int, int]], ele
     batches = list(memory.batches(swaps))
     assert list(itertools.chain(*batches)) == swaps
     totals = [[sum(column) for column in zip(*map(memory.cost, batch))] for batch in batches]
-    for batch, (count, length) in zip(batches, totals):
+    for batch, (count, length, _additions, _deletions) in zip(batches, totals):
         assert len(batch) == 1 or (count <= elements and length <= characters)
-    for (count, length), following in zip(totals, batches[1:]):
-        more_count, more_length = memory.cost(following[0])
+    for (count, length, _additions, _deletions), following in zip(totals, batches[1:]):
+        more_count, more_length, _more_additions, _more_deletions = memory.cost(following[0])
         assert count + more_count > elements or length + more_length > characters
 
 
