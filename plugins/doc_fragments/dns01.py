@@ -120,9 +120,20 @@ options:
     description:
       - The name servers to ask, as C(host:port), instead of those in the zone's NS records. They must be
         authoritative for the zones.
+      - They are also the ones asked for the CNAMEs of O(dns_follow_cname).
     type: list
     elements: str
     default: []
+  dns_follow_cname:
+    description:
+      - Whether to put values where a CNAME at C(_acme-challenge.NAME) points, as the CA will look there. That may be in
+        a zone of another entry of O(dns_providers).
+      - Authoritative servers are asked for the CNAME, from those of the top-level domain down, or those of
+        O(dns_resolvers). A recursive resolver would remember that there is nothing at the name and hide the value.
+      - Where no server answers, the name is taken as it is.
+    type: bool
+    default: true
+    version_added: 1.0.0
 requirements:
   - boto3 >= 1.34
   - dnspython >= 2.4

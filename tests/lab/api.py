@@ -24,6 +24,7 @@ from .errors import LabError
 from .requestlog import Request, count, read_pebble, read_records
 from .route53 import Access, Route53, unquoted
 from .servers import acme2certifier, dns, nginx, pebble
+from .servers import strict as strict_layer
 from .starter import Policy, Starter, end, https, reset_log
 from .state import State, read_json
 
@@ -65,6 +66,7 @@ class Lab:
         refused_at_finalize: Sequence[str] = REFUSED_AT_FINALIZE,
         dns_lag: float = 0.0,
         pebble_environment: dict[str, str] | None = None,
+        strict: bool = False,
     ) -> Lab:
         """Start a lab and return when all its servers answer.
 
@@ -78,6 +80,7 @@ class Lab:
         :param refused_at_finalize: names that acme2certifier refuses at finalize (badCSR); Pebble has no such list.
         :param dns_lag: seconds that a new value stays unseen on the name server.
         :param pebble_environment: Pebble's switches, e.g. ``{"PEBBLE_WFE_NONCEREJECT": "20"}``.
+        :param strict: put the layer in front of the emulator that refuses what AWS refuses, see :meth:`set_faults`.
         :raises LabError: when something does not start; everything started is ended before.
         """
         if ca not in AUTHORITIES:
@@ -87,7 +90,7 @@ class Lab:
         folder = State.create(state)
         try:
             policy = Policy(list(zones), list(refused), list(refused_at_finalize), pebble_environment or {})
-            Starter(folder, ca, dns_provider, policy).run(hosts, python)
+            Starter(folder, ca, dns_provider, policy, strict=strict).run(hosts, python)
             dns.set_lag(folder, dns_lag)
             return cls(folder)
         except BaseException:
@@ -173,7 +176,7 @@ class Lab:
         :raises LabError: when there is no such server in this lab.
         """
         server = self._server(server)
-        if server not in (self.ca, self.provider, "dns"):
+        if server not in (self.ca, self.provider, "dns", strict_layer.NAME):
             raise LabError(f"no server {server} in this lab")
         if server == pebble.NAME:
             offset = int(read_json(self.state.settings("pebble-offset"))["offset"])
@@ -218,6 +221,13 @@ class Lab:
     def set_dns_lag(self, seconds: float) -> None:
         """From now on, hide a new value for so long after the name server was first asked for it."""
         dns.set_lag(self.state, seconds)
+
+    def set_faults(self, **faults: float) -> None:
+        """From now on, let the strict layer do this to requests; what is not named is off. See servers/strict.py.
+
+        :raises ValueError: for a fault that there is not.
+        """
+        strict_layer.set_faults(self.state, faults)
 
     def served(self, host: str, server_name: str, timeout: float = 5.0) -> Served:
         """The certificate that a host shows for a name (SNI); it is not verified.

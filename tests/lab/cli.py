@@ -28,6 +28,7 @@ def _parser() -> argparse.ArgumentParser:
     making = argparse.ArgumentParser(add_help=False)
     making.add_argument("--ca", choices=("acme2certifier", "pebble"), default="acme2certifier")
     making.add_argument("--dns", choices=("ministack", "moto"), default="ministack", help="the Route53 emulator")
+    making.add_argument("--strict", action="store_true", help="in front of it a layer that refuses what AWS refuses")
     making.add_argument("--hosts", type=int, default=3, metavar="N", help="nginx hosts (default 3)")
     making.add_argument("--python", default=sys.executable, help="interpreter of the hosts (default: this one)")
     making.add_argument("--dns-lag", type=float, default=0.0, metavar="SECONDS", help="how long new values stay unseen")
@@ -72,6 +73,7 @@ def _start(options: argparse.Namespace) -> Lab:
         refused=options.refuse or REFUSED,
         dns_lag=options.dns_lag,
         pebble_environment=switches,
+        strict=options.strict,
     )
 
 
@@ -165,6 +167,10 @@ def _serve(options: argparse.Namespace) -> int:
         from .servers import dns
 
         dns.serve(state)
+    elif options.server == "strict":
+        from .servers import strict
+
+        strict.serve(state)
     elif options.server == "acme2certifier":
         from .servers import acme2certifier
 

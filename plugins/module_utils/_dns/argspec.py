@@ -75,6 +75,7 @@ ROUTE53_MODULE_ARGSPEC: dict[str, dict[str, Any]] = {
     "wait": {"type": "str", "choices": _WAITS, "default": "authoritative"},
     "wait_timeout": {"type": "int", "default": 300},
     "resolvers": {"type": "list", "elements": "str", "default": []},
+    "follow_cname": {"type": "bool", "default": False},
     "item_failures": BATCH_ARGSPEC["item_failures"],
 }
 
@@ -95,4 +96,5 @@ DNS_ARGSPEC: dict[str, dict[str, Any]] = {
     "dns_wait": {"type": "str", "choices": _WAITS, "default": "authoritative"},
     "dns_timeout": {"type": "int", "default": 300},
     "dns_resolvers": {"type": "list", "elements": "str", "default": []},
+    "dns_follow_cname": {"type": "bool", "default": True},
 }

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._errors import CertfleetError
+from .authoritative import NameServers
+from .delegation import Delegations
 from .engine import Engine
 from .wait import Waiter
 from .zones import Route, Router
@@ -19,7 +21,8 @@ _TTL_MAX = 86400
 
 
 def build_engine(params: Mapping[str, Any]) -> Engine:
-    """The engine for the options dns_providers, dns_ttl, dns_wait, dns_timeout, dns_resolvers (see argspec.py).
+    """The engine for the options dns_providers, dns_ttl, dns_wait, dns_timeout, dns_resolvers, dns_follow_cname (see
+    argspec.py).
 
     Sends nothing. Raises CertfleetError for options that cannot work, MissingLibrary.
     """
@@ -41,7 +44,9 @@ def build_engine(params: Mapping[str, Any]) -> Engine:
         if twice:
             raise CertfleetError(f"the zone {min(twice)} is given to more than one entry of dns_providers")
         claimed |= route.suffixes
-    return Engine(Router(routes), waiter, ttl=ttl)
+    follow = _given(params, "dns_follow_cname", True)
+    delegations = Delegations(NameServers(params.get("dns_resolvers") or [])) if follow else None
+    return Engine(Router(routes), waiter, ttl=ttl, delegations=delegations)
 
 
 def _given(params: Mapping[str, Any], name: str, default: Any) -> Any:

@@ -7,11 +7,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from .._errors import CertfleetError
-from .model import RecordSet, Swap, Zone
+from .model import RecordSet, Swap, Zone, with_values, without_values
 
 
 class ProviderError(CertfleetError):
@@ -99,6 +99,16 @@ class Provider(ABC):
     @abstractmethod
     def applied(self, zone: Zone, change: str) -> bool:
         """True when the provider says that its name servers have the change. Raises ProviderError."""
+
+    def joined(self, name: str, current: RecordSet | None, values: Iterable[str], ttl: int) -> RecordSet:
+        """What to write so that ``values`` (unquoted) are at a name too; ``current`` itself when all are there.
+        ttl: seconds, where there is no set yet."""
+        return with_values(name, current, values, ttl)
+
+    def left(self, current: RecordSet | None, values: Iterable[str]) -> RecordSet | None:
+        """What to write so that ``values`` (unquoted) are gone and all others stay, None for nothing; ``current``
+        itself when none of them is there."""
+        return without_values(current, values)
 
     def cost(self, swap: Swap) -> tuple[int, int]:
         """How much of ``limits`` a swap takes: elements and characters of values."""

@@ -34,6 +34,7 @@ def _manage(module: AnsibleModule, provider: str, options: dict[str, Any]) -> No
             "dns_wait": params["wait"],
             "dns_timeout": params["wait_timeout"],
             "dns_resolvers": params["resolvers"],
+            "dns_follow_cname": params["follow_cname"],
         }
     )
     items = [_Item(entry) for entry in params["records"]]
@@ -77,6 +78,7 @@ class _Item:
         return {
             "record": self._name,
             "values": self._values,
+            "target": outcome.targets[first].name if first in outcome.targets else self._name,
             "zone": outcome.zones.get(first) if first else None,
             "zone_id": outcome.zone_ids.get(first) if first else None,
             "changed": any(outcome.changed.get(record) for record in self.records),
