@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -148,6 +149,12 @@ class Checks:
             return "reused" if made[0].reused else ""
 
         return made[0] if self.console.step(words, work) else None
+
+    def program(self, module: str) -> int:
+        """Run a program of the tests with the tools, its output shown; returns its exit code."""
+        words = [str(self.tools.bin("python")), "-m", module]
+        env = environment(collections=LINKED, path=[self.tools.path / "bin"])
+        return subprocess.run(words, env=env, cwd=ROOT, stdin=subprocess.DEVNULL, check=False).returncode
 
     def _provide_pebble(self) -> None:
         """Have the lab find or build Pebble once, before several test processes want it."""

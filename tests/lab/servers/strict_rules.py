@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, certfleet.acme contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The rules of ChangeResourceRecordSets, with the words in which AWS refuses (Route53 API Reference and Developer Guide,
-"Quotas"; the words as users of AWS have reported them, those for too many characters excepted)."""
+"""The rules of ChangeResourceRecordSets (Route53 API Reference; Developer Guide, "Quotas"), with the words in which AWS
+refuses as its users have reported them, those for too many characters excepted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _QUOTED = re.compile(r'^\s*"(?:[^"\\]|\\.)*"(?:\s+"(?:[^"\\]|\\.)*")*\s*$')
 
 @dataclass(frozen=True)
 class Entry:
-    """A ResourceRecordSet. other: every further field as sorted pairs; values: sorted, since their order says nothing."""
+    """A ResourceRecordSet. other: every further field as sorted pairs; values: sorted, their order says nothing."""
 
     name: str
     type: str
@@ -140,7 +140,8 @@ class _Trial:
                 problems.append(f"Tried to delete resource record set {entry} but it was not found")
             elif current != entry:
                 problems.append(
-                    f"Tried to delete resource record set {entry} but the values provided do not match the current values"
+                    f"Tried to delete resource record set {entry} but the values provided do not match the current"
+                    " values"
                 )
         elif action == "CREATE" and current is not None:
             problems.append(f"Tried to create resource record set {entry} but it already exists")
@@ -161,8 +162,8 @@ class _Trial:
         for value in entry.values:
             if not _QUOTED.match(value):
                 yield (
-                    "Invalid Resource Record: 'FATAL problem: InvalidCharacterString (Value should be enclosed in quotation"
-                    f" marks) encountered with '{value}''"
+                    "Invalid Resource Record: 'FATAL problem: InvalidCharacterString (Value should be enclosed in"
+                    f" quotation marks) encountered with '{value}''"
                 )
             elif any(len(string) > 255 for string in re.findall(r'"((?:[^"\\]|\\.)*)"', value)):
                 yield f"Invalid Resource Record: 'FATAL problem: CharacterStringTooLong encountered with '{value}''"
@@ -173,8 +174,8 @@ class _Trial:
         for kind in sorted({other.type for other in others} - {entry.type}):
             if "CNAME" in (kind, entry.type):
                 yield (
-                    f"RRSet of type {entry.type} with DNS name {entry.name}. is not permitted because a conflicting RRSet of"
-                    f" type {kind} with the same DNS name already exists in zone {self._zone.zone}."
+                    f"RRSet of type {entry.type} with DNS name {entry.name}. is not permitted because a conflicting"
+                    f" RRSet of type {kind} with the same DNS name already exists in zone {self._zone.zone}."
                 )
         same = [other for other in others if other.type == entry.type]
         if any(
@@ -182,11 +183,11 @@ class _Trial:
         ):
             if entry.multivalue:
                 yield (
-                    f'RRSet with DNS name {entry.name}., type {entry.type}, SetIdentifier "{entry.identifier}" cannot be'
-                    " created because a non multivalue answer rrset exists with the same name and type."
+                    f'RRSet with DNS name {entry.name}., type {entry.type}, SetIdentifier "{entry.identifier}" cannot'
+                    " be created because a non multivalue answer rrset exists with the same name and type."
                 )
             else:
                 yield (
-                    f"RRSet with DNS name {entry.name}., type {entry.type} cannot be created as other RRSets exist with the"
-                    " same name and type."
+                    f"RRSet with DNS name {entry.name}., type {entry.type} cannot be created as other RRSets exist"
+                    " with the same name and type."
                 )

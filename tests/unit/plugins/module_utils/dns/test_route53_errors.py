@@ -36,8 +36,8 @@ def answer(
         ),
         (
             "InvalidChangeBatch",
-            f'[RRSet with DNS name {A}., type TXT, SetIdentifier "x.y" cannot be created because a non multivalue answer '
-            "rrset exists with the same name and type.]",
+            f'[RRSet with DNS name {A}., type TXT, SetIdentifier "x.y" cannot be created because a non multivalue '
+            "answer rrset exists with the same name and type.]",
             {A},
             set(),
         ),
