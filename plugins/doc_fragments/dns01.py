@@ -22,7 +22,7 @@ options:
       provider:
         description: The kind of provider.
         type: str
-        choices: [route53]
+        choices: [route53, rfc2136]
         required: true
       zones:
         description:
@@ -96,6 +96,26 @@ options:
                 other programs included.
             type: float
             default: 4.0
+      rfc2136:
+        description: Options of V(rfc2136), dynamic updates as BIND, Knot and PowerDNS take them.
+        type: dict
+        version_added: 1.0.0
+        suboptions:
+          server:
+            description:
+              - The primary name server of the zones, as C(host:port). Required.
+            type: str
+          key_name:
+            description: The name of the TSIG key. Without one, updates are not signed.
+            type: str
+          key_secret:
+            description: The TSIG key in base64.
+            type: str
+          key_algorithm:
+            description: The algorithm of the TSIG key.
+            type: str
+            choices: [hmac-sha1, hmac-sha224, hmac-sha256, hmac-sha384, hmac-sha512]
+            default: hmac-sha256
   dns_ttl:
     description:
       - Seconds that name servers may keep a record set that is made here. A set that exists keeps its own.

@@ -12,8 +12,8 @@ author:
   - certfleet.acme contributors (@certfleet)
 description:
   - Makes the definition of a custom role in the form of the API of Google Cloud IAM.
-  - Cloud DNS knows no rights for single names. To keep them small, delegate the challenges into a zone of their own with
-    P(certfleet.acme.cname_delegations#filter) and give the role for that zone only.
+  - Cloud DNS knows no rights for single names. To keep them small, delegate the challenges into a zone of their own
+    with P(certfleet.acme.cname_delegations#filter) and give the role for that zone only.
 options:
   _input:
     description:

@@ -57,10 +57,21 @@ ROUTE53_ARGSPEC: dict[str, dict[str, Any]] = {
     "requests_per_second": {"type": "float", "default": 4.0},
 }
 
+RFC2136_ARGSPEC: dict[str, dict[str, Any]] = {
+    "server": {"type": "str"},
+    "key_name": {"type": "str"},
+    "key_secret": {"type": "str", "no_log": True},
+    "key_algorithm": {
+        "type": "str",
+        "choices": ["hmac-sha1", "hmac-sha224", "hmac-sha256", "hmac-sha384", "hmac-sha512"],
+        "default": "hmac-sha256",
+    },
+}
+
 _WAITS = ["none", "provider", "authoritative"]
 
-ROUTE53_MODULE_ARGSPEC: dict[str, dict[str, Any]] = {
-    **ROUTE53_ARGSPEC,
+#: What the modules of one provider share.
+_RECORDS_ARGSPEC: dict[str, dict[str, Any]] = {
     "records": {
         "type": "list",
         "elements": "dict",
@@ -79,6 +90,9 @@ ROUTE53_MODULE_ARGSPEC: dict[str, dict[str, Any]] = {
     "item_failures": BATCH_ARGSPEC["item_failures"],
 }
 
+ROUTE53_MODULE_ARGSPEC: dict[str, dict[str, Any]] = {**ROUTE53_ARGSPEC, **_RECORDS_ARGSPEC}
+RFC2136_MODULE_ARGSPEC: dict[str, dict[str, Any]] = {**RFC2136_ARGSPEC, **_RECORDS_ARGSPEC}
+
 #: For modules that write values at several providers in one run.
 DNS_ARGSPEC: dict[str, dict[str, Any]] = {
     "dns_providers": {
@@ -86,10 +100,11 @@ DNS_ARGSPEC: dict[str, dict[str, Any]] = {
         "elements": "dict",
         "default": [],
         "options": {
-            "provider": {"type": "str", "choices": ["route53"], "required": True},
+            "provider": {"type": "str", "choices": ["route53", "rfc2136"], "required": True},
             "zones": {"type": "list", "elements": "str", "default": []},
             # Without the sub-options given, the environment still counts.
             "route53": {"type": "dict", "options": ROUTE53_ARGSPEC, "apply_defaults": True},
+            "rfc2136": {"type": "dict", "options": RFC2136_ARGSPEC, "apply_defaults": True},
         },
     },
     "dns_ttl": {"type": "int", "default": 60},

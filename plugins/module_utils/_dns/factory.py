@@ -7,12 +7,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Callable
 
 from .._errors import CertfleetError
 from .authoritative import NameServers
 from .delegation import Delegations
 from .engine import Engine
+from .provider import Provider
 from .wait import Waiter
 from .zones import Route, Router
 
@@ -55,18 +56,36 @@ def _given(params: Mapping[str, Any], name: str, default: Any) -> Any:
 
 
 def _route(entry: Mapping[str, Any]) -> Route:
-    kind = entry.get("provider")
-    if kind != "route53":
-        raise CertfleetError(f"there is no DNS provider {kind!r}", remedy="Give one of: route53.")
-    from .route53 import Route53, connect
-
-    options = entry.get("route53") or {}
+    kind = str(entry.get("provider"))
+    if kind not in _PROVIDERS:
+        raise CertfleetError(f"there is no DNS provider {kind!r}", remedy=f"Give one of: {', '.join(_PROVIDERS)}.")
+    options = entry.get(kind) or {}
     return Route(
-        Route53(connect(options), requests_per_second=float(_given(options, "requests_per_second", 4.0))),
+        _PROVIDERS[kind](options),
         suffixes=entry.get("zones") or (),
         private=bool(options.get("private_zone")),
         zone_ids={name: _zone_id(name, value) for name, value in (options.get("zone_ids") or {}).items()},
     )
+
+
+# Imported when asked for: a provider's library is needed by those who use it only.
+
+
+def _route53(options: Mapping[str, Any]) -> Provider:
+    from .route53 import Route53, connect
+
+    return Route53(connect(options), requests_per_second=float(_given(options, "requests_per_second", 4.0)))
+
+
+def _rfc2136(options: Mapping[str, Any]) -> Provider:
+    from .rfc2136 import Rfc2136
+
+    return Rfc2136(options)
+
+
+#: The value of the option ``provider``, which is also the name of the option with the provider's own, and what
+#: makes the provider from those.
+_PROVIDERS: dict[str, Callable[[Mapping[str, Any]], Provider]] = {"route53": _route53, "rfc2136": _rfc2136}
 
 
 def _zone_id(name: str, value: Any) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._batch import finish
 from .._errors import CertfleetError
-from .argspec import ROUTE53_ARGSPEC
+from .argspec import RFC2136_ARGSPEC, ROUTE53_ARGSPEC
 from .factory import build_engine
 from .model import Outcome, RecordSet, TxtRecord, unquote
 
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 def manage_route53(module: AnsibleModule) -> NoReturn:
     """The module dns01_route53. Raises CertfleetError for options that cannot work."""
     _manage(module, "route53", {name: module.params[name] for name in ROUTE53_ARGSPEC})
+
+
+def manage_rfc2136(module: AnsibleModule) -> NoReturn:
+    """The module dns01_rfc2136. Raises CertfleetError for options that cannot work."""
+    _manage(module, "rfc2136", {name: module.params[name] for name in RFC2136_ARGSPEC})
 
 
 def _manage(module: AnsibleModule, provider: str, options: dict[str, Any]) -> NoReturn:
