@@ -22,7 +22,7 @@ options:
       provider:
         description: The kind of provider.
         type: str
-        choices: [route53, cloud_dns]
+        choices: [route53, cloud_dns, rfc2136]
         required: true
       zones:
         description:
@@ -165,6 +165,26 @@ options:
               - How many requests a second to send at most. Google's quota is for the whole project.
             type: float
             default: 4.0
+      rfc2136:
+        description: Options of V(rfc2136), dynamic updates as BIND, Knot and PowerDNS take them.
+        type: dict
+        version_added: 1.0.0
+        suboptions:
+          server:
+            description:
+              - The primary name server of the zones, as C(host:port). Required.
+            type: str
+          key_name:
+            description: The name of the TSIG key. Without one, updates are not signed.
+            type: str
+          key_secret:
+            description: The TSIG key in base64.
+            type: str
+          key_algorithm:
+            description: The algorithm of the TSIG key.
+            type: str
+            choices: [hmac-sha1, hmac-sha224, hmac-sha256, hmac-sha384, hmac-sha512]
+            default: hmac-sha256
   dns_ttl:
     description:
       - Seconds that name servers may keep a record set that is made here. A set that exists keeps its own.
@@ -189,9 +209,20 @@ options:
     description:
       - The name servers to ask, as C(host:port), instead of those in the zone's NS records. They must be
         authoritative for the zones.
+      - They are also the ones asked for the CNAMEs of O(dns_follow_cname).
     type: list
     elements: str
     default: []
+  dns_follow_cname:
+    description:
+      - Whether to put values where a CNAME at C(_acme-challenge.NAME) points, as the CA will look there. That may be in
+        a zone of another entry of O(dns_providers).
+      - Authoritative servers are asked for the CNAME, from those of the top-level domain down, or those of
+        O(dns_resolvers). A recursive resolver would remember that there is nothing at the name and hide the value.
+      - Where no server answers, the name is taken as it is.
+    type: bool
+    default: true
+    version_added: 1.0.0
 requirements:
   - boto3 >= 1.34, for names in Route53
   - google-cloud-dns >= 0.35, for names in Cloud DNS

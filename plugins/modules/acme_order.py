@@ -188,7 +188,10 @@ orders:
       type: list
       elements: dict
     txt_records:
-      description: The TXT records that prove what is still pending, as O(certfleet.acme.dns01_route53#module:records).
+      description:
+        - The TXT records that prove what is still pending, as O(certfleet.acme.dns01_route53#module:records).
+        - Their names are those that the CA asks for first, whether they have a CNAME or not. The modules that write
+          them follow one when O(certfleet.acme.dns01_route53#module:follow_cname) says so.
       type: list
       elements: dict
 txt_records:

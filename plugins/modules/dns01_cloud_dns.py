@@ -68,6 +68,14 @@ options:
     type: list
     elements: str
     default: []
+  follow_cname:
+    description:
+      - Whether to put values where a CNAME at the name points, as a CA will look there.
+      - Authoritative servers are asked for the CNAME, from those of the top-level domain down, or those of
+        O(resolvers). A recursive resolver would remember that there is nothing at the name and hide the value.
+      - M(certfleet.acme.acme_order) returns plain names whether they have a CNAME or not.
+    type: bool
+    default: false
   item_failures:
     description:
       - What a failed record means for the task. The results of all records are returned in either case.
@@ -137,6 +145,7 @@ records:
   sample:
     - record: _acme-challenge.example.com
       values: [LPsIwTo7o8BoG0-vjCyGQGBWSVIPxI-i_X336eUOQZo]
+      target: _acme-challenge.example.com
       zone: example.com
       zone_id: example-com
       changed: true
@@ -145,6 +154,10 @@ records:
   contains:
     record:
       description: The name, in lower case and without a dot at its end.
+      type: str
+      sample: _acme-challenge.example.com
+    target:
+      description: The name that the values are really at. Another than C(record) where O(follow_cname) led on.
       type: str
       sample: _acme-challenge.example.com
     zone:

@@ -76,6 +76,21 @@ class Cloud:
         changes = [{"Action": "UPSERT", "ResourceRecordSet": entry}]
         self._client.change_resource_record_sets(HostedZoneId=zone_id, ChangeBatch={"Changes": changes})
 
+    def put_set(self, zone_id: str, name: str, values: list[str], ttl: int = 300, **policy: Any) -> None:
+        """What another program writes with a routing policy."""
+        records = [{"Value": value} for value in values]
+        self.put_entry(zone_id, {"Name": name, "Type": "TXT", "TTL": ttl, "ResourceRecords": records, **policy})
+
+    def put_entry(self, zone_id: str, entry: dict[str, Any]) -> None:
+        """Any record set."""
+        changes = [{"Action": "UPSERT", "ResourceRecordSet": entry}]
+        self._client.change_resource_record_sets(HostedZoneId=zone_id, ChangeBatch={"Changes": changes})
+
+    def sets(self, zone_id: str) -> list[dict[str, Any]]:
+        """Every TXT set of a zone as the API has it."""
+        pages = self._client.get_paginator("list_resource_record_sets").paginate(HostedZoneId=zone_id)
+        return [entry for page in pages for entry in page["ResourceRecordSets"] if entry["Type"] == "TXT"]
+
     def holds(self, zone_id: str) -> dict[str, tuple[int, list[str]]]:
         """Every TXT set of a zone: name to TTL and sorted values."""
         found: dict[str, tuple[int, list[str]]] = {}

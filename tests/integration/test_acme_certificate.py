@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.certfleet.acme.plugins.module_utils import _x509
 
 from tests.integration.conftest import Labs
+from tests.integration.route53_cloud import Cloud
 from tests.lab import tls
 from tests.support.controller import Controller, item, make_csr, make_key
 
@@ -335,3 +336,27 @@ class TestBadInput:
         result = controller.issue([item("x", "a.example.com")], dns_providers=[])
         assert "no DNS provider is given" in result["certificates"][0]["msg"]
         assert controller.lab.counts("route53") == {}
+
+
+@BOTH
+def test_a_challenge_is_answered_where_its_cname_leads(controller: Controller, tmp_path: Path) -> None:
+    """The name's own zone belongs to nobody in dns_providers; only the zone that it is delegated into does."""
+    lab = controller.lab
+    cloud = Cloud(lab, tmp_path)
+    zones = lab.route53["zones"]
+    name, target = "_acme-challenge.moved.example.com", "_acme-challenge.moved.example.com.acme.example.net"
+    cloud.put(zones["example.com"], name, [f"{target}."], kind="CNAME")
+    providers = [
+        {
+            "provider": "route53",
+            "zones": ["example.net"],
+            "route53": {**cloud.options, "zone_ids": {"example.net": zones["example.net"]}},
+        }
+    ]
+    wanted = item("moved", "moved.example.com", "*.moved.example.com")
+    refused = only(controller.issue([wanted], dns_providers=providers, dns_follow_cname=False))
+    assert "no DNS provider is given for _acme-challenge.moved.example.com" in refused["msg"]
+    found = only(controller.issue([wanted], dns_providers=providers))
+    assert found["msg"] == ""
+    _x509.check_chain_for_csr(found["fullchain"], wanted["csr_content"])
+    assert lab.all_txt() == {}

@@ -41,8 +41,10 @@ def cloud(request: pytest.FixtureRequest, labs: Labs, tmp_path: Path) -> Cloud:
 
 @pytest.fixture
 def strict(labs: Labs, tmp_path: Path) -> Cloud:
-    """The emulator that refuses what AWS refuses."""
-    return Cloud(labs.get(DEFAULT[0], "ministack", purpose="zones", hosts=0), tmp_path)
+    """The emulator with the layer that refuses what AWS refuses."""
+    cloud = Cloud(labs.get(DEFAULT[0], "ministack", purpose="strict", hosts=0, strict=True), tmp_path)
+    cloud.lab.set_faults()
+    return cloud
 
 
 @pytest.fixture
@@ -77,6 +79,7 @@ def test_from_nothing_to_present_and_back(cloud: Cloud) -> None:
     assert first.record(name) == {
         "record": name,
         "values": [ONE, TWO],
+        "target": name,
         "zone": zone,
         "zone_id": zone_id,
         "changed": True,
@@ -488,3 +491,50 @@ def test_a_missing_option_is_named(tmp_path: Path) -> None:
     answer = run_module({"state": "present"}, tmp_path)
     assert answer.returncode == 1
     assert "records" in answer.result["msg"]
+
+
+def test_a_cname_is_followed_when_asked_for(strict: Cloud) -> None:
+    """Into another zone, and back out of it by the clean-up; without the option Route53 refuses the name."""
+    (zone, zone_id), (other, other_id) = strict.zone(), strict.zone()
+    name, target = challenge("", zone), f"_acme-challenge.{zone}.{other}"
+    strict.put(zone_id, name, [f"{target}."], kind="CNAME")
+    plain = strict.module({name: [ONE]})
+    assert (plain.returncode, strict.holds(zone_id)) == (1, {})
+    followed = strict.module({name: [ONE], challenge("plain", zone): [TWO]}, follow_cname=True)
+    assert followed.returncode == 0, followed.output
+    record = followed.record(name)
+    assert (record["target"], record["zone"], record["zone_id"]) == (target, other, other_id)
+    assert followed.record(challenge("plain", zone))["target"] == challenge("plain", zone)
+    assert strict.holds(other_id) == {target: (60, [quote(ONE)])}
+    assert strict.lab.txt_values(target) == [ONE]
+    gone = strict.module({name: [ONE], challenge("plain", zone): [TWO]}, follow_cname=True, state="absent")
+    assert (gone.returncode, gone.result["changed"]) == (0, True)
+    assert strict.holds(zone_id) == strict.holds(other_id) == {}
+
+
+def test_sets_with_identifiers_are_joined_and_only_ours_leave(strict: Cloud) -> None:
+    """As cert-manager makes them: each value a multivalue answer of its own."""
+    zone, zone_id = strict.zone()
+    multi, weighted, alias = challenge("multi", zone), challenge("weighted", zone), challenge("alias", zone)
+    records = {multi: [ONE, TWO], weighted: [ONE, TWO]}
+    for identifier in ("theirs", "more"):
+        strict.put_set(zone_id, multi, [f'"{identifier}"'], SetIdentifier=identifier, MultiValueAnswer=True)
+        strict.put_set(zone_id, weighted, [f'"{identifier}"'], SetIdentifier=identifier, Weight=10)
+    strict.put(zone_id, challenge("target", zone), ['"x"'])
+    target = {"HostedZoneId": zone_id, "DNSName": challenge("target", zone), "EvaluateTargetHealth": False}
+    strict.put_entry(zone_id, {"Name": alias, "Type": "TXT", "AliasTarget": target})
+    before = strict.sets(zone_id)
+    assert strict.module(records, check=True).result["changed"]
+    assert strict.sets(zone_id) == before
+
+    done = strict.module({**records, alias: [ONE]})
+    assert done.result["failed_items"] == [alias]
+    now = strict.sets(zone_id)
+    assert sorted(one["SetIdentifier"] for one in now if one["Name"] == f"{multi}.") == sorted(
+        ["theirs", "more", ONE, TWO]
+    )
+    assert [len(one["ResourceRecords"]) for one in now if one["Name"] == f"{weighted}."] == [3, 3]
+    assert not strict.module(records).result["changed"]
+    # A process that knows nothing of what is there takes them away.
+    assert strict.module(records, state="absent").result["changed"]
+    assert strict.sets(zone_id) == before

@@ -25,6 +25,7 @@ from .errors import LabError
 from .requestlog import Request, count, read_pebble, read_records
 from .route53 import Access, Route53, unquoted
 from .servers import acme2certifier, cloud_dns, dns, nginx, pebble
+from .servers import strict as strict_layer
 from .starter import Policy, Starter, end, https, reset_log
 from .state import State, read_json, write_json
 
@@ -67,6 +68,7 @@ class Lab:
         cloud_zones: Sequence[str] = (),
         dns_lag: float = 0.0,
         pebble_environment: dict[str, str] | None = None,
+        strict: bool = False,
     ) -> Lab:
         """Start a lab and return when all its servers answer.
 
@@ -82,6 +84,7 @@ class Lab:
             With example.org among them, web1 has a certificate with a name in each cloud.
         :param dns_lag: seconds that a new value stays unseen on the name server.
         :param pebble_environment: Pebble's switches, e.g. ``{"PEBBLE_WFE_NONCEREJECT": "20"}``.
+        :param strict: put the layer in front of the emulator that refuses what AWS refuses, see :meth:`set_faults`.
         :raises LabError: when something does not start; everything started is ended before.
         """
         if ca not in AUTHORITIES:
@@ -93,7 +96,7 @@ class Lab:
             policy = Policy(
                 list(zones), list(cloud_zones), list(refused), list(refused_at_finalize), pebble_environment or {}
             )
-            Starter(folder, ca, dns_provider, policy).run(hosts, python)
+            Starter(folder, ca, dns_provider, policy, strict=strict).run(hosts, python)
             dns.set_lag(folder, dns_lag)
             return cls(folder)
         except BaseException:
@@ -189,7 +192,8 @@ class Lab:
         :raises LabError: when there is no such server in this lab.
         """
         server = self._server(server)
-        if server not in (self.ca, self.provider, "dns", *([cloud_dns.NAME] if self.cloud_dns else [])):
+        known = (self.ca, self.provider, "dns", strict_layer.NAME, *([cloud_dns.NAME] if self.cloud_dns else []))
+        if server not in known:
             raise LabError(f"no server {server} in this lab")
         if server == pebble.NAME:
             offset = int(read_json(self.state.settings("pebble-offset"))["offset"])
@@ -261,6 +265,13 @@ class Lab:
     def set_dns_lag(self, seconds: float) -> None:
         """From now on, hide a new value for so long after the name server was first asked for it."""
         dns.set_lag(self.state, seconds)
+
+    def set_faults(self, **faults: float) -> None:
+        """From now on, let the strict layer do this to requests; what is not named is off. See servers/strict.py.
+
+        :raises ValueError: for a fault that there is not.
+        """
+        strict_layer.set_faults(self.state, faults)
 
     def served(self, host: str, server_name: str, timeout: float = 5.0) -> Served:
         """The certificate that a host shows for a name (SNI); it is not verified.

@@ -29,6 +29,7 @@ def _parser() -> argparse.ArgumentParser:
     making.add_argument("--ca", choices=("acme2certifier", "pebble"), default="acme2certifier")
     making.add_argument("--dns", choices=("ministack", "moto"), default="ministack", help="the Route53 emulator")
     making.add_argument("--cloud-dns", action="store_true", help="Cloud DNS too, with the zone example.org")
+    making.add_argument("--strict", action="store_true", help="in front of it a layer that refuses what AWS refuses")
     making.add_argument("--hosts", type=int, default=3, metavar="N", help="nginx hosts (default 3)")
     making.add_argument("--python", default=sys.executable, help="interpreter of the hosts (default: this one)")
     making.add_argument("--dns-lag", type=float, default=0.0, metavar="SECONDS", help="how long new values stay unseen")
@@ -74,6 +75,7 @@ def _start(options: argparse.Namespace) -> Lab:
         cloud_zones=("example.org",) if options.cloud_dns else (),
         dns_lag=options.dns_lag,
         pebble_environment=switches,
+        strict=options.strict,
     )
 
 
@@ -172,6 +174,10 @@ def _serve(options: argparse.Namespace) -> int:
         from .servers import cloud_dns
 
         cloud_dns.serve(state)
+    elif options.server == "strict":
+        from .servers import strict
+
+        strict.serve(state)
     elif options.server == "acme2certifier":
         from .servers import acme2certifier
 

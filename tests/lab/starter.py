@@ -19,7 +19,7 @@ from . import cloud_dns as cloud
 from . import inventory, ports, processes, tls
 from .errors import LabError
 from .route53 import Access, Route53, Route53Error
-from .servers import acme2certifier, cloud_dns, dns, emulators, nginx, pebble
+from .servers import acme2certifier, cloud_dns, dns, emulators, nginx, pebble, strict
 from .state import State, read_json, write_json
 
 
@@ -64,7 +64,8 @@ class Policy:
 class Starter:
     """Starts the servers of one lab: all processes at once, then each is awaited."""
 
-    def __init__(self, state: State, ca: str, provider: str, policy: Policy) -> None:
+    def __init__(self, state: State, ca: str, provider: str, policy: Policy, *, strict: bool = False) -> None:
+        self.strict = strict
         self.state = state
         self.ca = ca
         self.provider = provider
@@ -73,11 +74,12 @@ class Starter:
     def run(self, host_count: int, python: str) -> None:
         """Start everything and write lab.json and the inventory."""
         state = self.state
-        numbers = iter(ports.reserve(7 + host_count, state.root))
+        numbers = iter(ports.reserve(8 + host_count, state.root))
         access = emulators.launch(state, self.provider, next(numbers))
         dns_address = f"{ports.LOOPBACK}:{next(numbers)}"
         cloud_access = cloud_dns.launch(state, next(numbers)) if self.policy.cloud_zones else None
         dns.launch(state, access, cloud_access, int(dns_address.rpartition(":")[2]))
+        public = strict.launch(state, access, next(numbers)) if self.strict else access
         acme = self._launch_ca(dns_address, [next(numbers) for _number in range(4)])
         hosts = [self._host(number, next(numbers)) for number in range(1, host_count + 1)]
         described = {host.name: nginx.prepare(state, host) for host in hosts}
@@ -91,7 +93,7 @@ class Starter:
         lab = {
             "state": str(state.root),
             "acme": {self.ca: acme},
-            "route53": {self.provider: {**vars(access), "zones": zone_ids, "log": str(state.log(self.provider))}},
+            "route53": {self.provider: {**vars(public), "zones": zone_ids, "log": str(state.log(self.provider))}},
             "dns": {self.provider: dns_address},
             "hosts": described,
             "inventory": str(state.inventory),
@@ -178,6 +180,9 @@ class Starter:
         found = {zone: client.create_zone(zone) for zone in zones}
         port = int(read_json(self.state.settings(dns.NAME))["port"])
         processes.wait_ready(self.state, dns.NAME, lambda: _tcp_open(port))
+        if self.strict:
+            proxy = int(read_json(self.state.settings(strict.NAME))["port"])
+            processes.wait_ready(self.state, strict.NAME, lambda: _tcp_open(proxy))
         return found
 
     def _cloud_zones(self, access: cloud.Access | None) -> dict[str, str]:

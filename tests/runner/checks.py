@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -97,6 +99,7 @@ class Checks:
     def integration(self) -> None:
         """Tests in the lab, the matrix of controllers and hosts among them."""
         self._provide_pebble()
+        self._provide_bind()
         self.matrix_environments()
         self._pytest("pytest integration", ["tests/integration"], {"CERTFLEET_MATRIX": str(MATRIX)})
 
@@ -148,6 +151,23 @@ class Checks:
             return "reused" if made[0].reused else ""
 
         return made[0] if self.console.step(words, work) else None
+
+    def program(self, module: str) -> int:
+        """Run a program of the tests with the tools, its output shown; returns its exit code."""
+        words = [str(self.tools.bin("python")), "-m", module]
+        env = environment(collections=LINKED, path=[self.tools.path / "bin"])
+        return subprocess.run(words, env=env, cwd=ROOT, stdin=subprocess.DEVNULL, check=False).returncode
+
+    def _provide_bind(self) -> None:
+        """An automated build that may install packages gets the name server that takes dynamic updates; a developer
+        decides for themself."""
+        found = shutil.which("named", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
+        if found is None and UNDER_CI and os.geteuid() == 0 and shutil.which("apt-get"):
+            words = ["apt-get", "install", "-y", "-q", "--no-install-recommends", "bind9"]
+            env = {**environment(), "DEBIAN_FRONTEND": "noninteractive"}
+            self.console.step("BIND from the distribution", lambda log: call(log, words, env=env) and None)
+        elif found is None:
+            self.console.skip("tests with BIND", "apt-get install bind9 brings it")
 
     def _provide_pebble(self) -> None:
         """Have the lab find or build Pebble once, before several test processes want it."""
@@ -221,8 +241,6 @@ class Checks:
 
 def clean() -> None:
     """Remove all that was brought and built."""
-    import shutil
-
     shutil.rmtree(CACHE, ignore_errors=True)
     shutil.rmtree(ROOT / "tests" / "output", ignore_errors=True)
     for folder, folders, _files in os.walk(ROOT):

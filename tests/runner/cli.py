@@ -21,10 +21,16 @@ make units        tests that need no server
 make integration  tests in the lab: real ACME servers, Route53 emulators, nginx
 make matrix       the installed collection on the oldest and the newest ansible-core
 make build        the artifact, in .cache/build
+make race         eight writers in one DNS zone: no value may be lost; WRITE=upsert shows that it would notice
+make bench-dns    how many API calls 1,000 and 10,000 TXT values cost; for both PROVIDER=NAME chooses
 make changelog    CHANGELOG.rst from changelogs/
 make clean        remove .cache and all that was brought there
 Without make: python3 tests/runner TARGET
 """
+
+
+#: Programs that say by themselves how it went.
+PROGRAMS = {"race": "tests.benchmarks.race", "bench-dns": "tests.benchmarks.dns_calls"}
 
 
 def main(words: list[str]) -> int:
@@ -52,6 +58,8 @@ def _run(target: str, rest: list[str]) -> int:
 
         return demo.main()
     checks = Checks(Console())
+    if target in PROGRAMS:
+        return checks.program(PROGRAMS[target])
     names = ("lint", "sanity", "units", "integration") if target == "test" else (target,)
     if target == "changelog":
         # Fragments stay until the release is out, and each call writes the release anew from them.

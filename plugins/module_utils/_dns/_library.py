@@ -45,6 +45,9 @@ def dns() -> ModuleType:
         import dns.rcode
         import dns.rdatatype
         import dns.resolver
+        import dns.tsig
+        import dns.tsigkeyring
+        import dns.update
     except ImportError as caught:
         error = caught
     require(dnspython=error)

@@ -88,6 +88,17 @@ CLOUD_DNS_ARGSPEC: dict[str, dict[str, Any]] = {
     "requests_per_second": {"type": "float", "default": 4.0},
 }
 
+RFC2136_ARGSPEC: dict[str, dict[str, Any]] = {
+    "server": {"type": "str"},
+    "key_name": {"type": "str"},
+    "key_secret": {"type": "str", "no_log": True},
+    "key_algorithm": {
+        "type": "str",
+        "choices": ["hmac-sha1", "hmac-sha224", "hmac-sha256", "hmac-sha384", "hmac-sha512"],
+        "default": "hmac-sha256",
+    },
+}
+
 _WAITS = ["none", "provider", "authoritative"]
 
 #: What the modules of one provider share.
@@ -106,11 +117,13 @@ _RECORDS_ARGSPEC: dict[str, dict[str, Any]] = {
     "wait": {"type": "str", "choices": _WAITS, "default": "authoritative"},
     "wait_timeout": {"type": "int", "default": 300},
     "resolvers": {"type": "list", "elements": "str", "default": []},
+    "follow_cname": {"type": "bool", "default": False},
     "item_failures": BATCH_ARGSPEC["item_failures"],
 }
 
 ROUTE53_MODULE_ARGSPEC: dict[str, dict[str, Any]] = {**ROUTE53_ARGSPEC, **_RECORDS_ARGSPEC}
 CLOUD_DNS_MODULE_ARGSPEC: dict[str, dict[str, Any]] = {**CLOUD_DNS_ARGSPEC, **_RECORDS_ARGSPEC}
+RFC2136_MODULE_ARGSPEC: dict[str, dict[str, Any]] = {**RFC2136_ARGSPEC, **_RECORDS_ARGSPEC}
 
 #: For modules that write values at several providers in one run.
 DNS_ARGSPEC: dict[str, dict[str, Any]] = {
@@ -119,17 +132,19 @@ DNS_ARGSPEC: dict[str, dict[str, Any]] = {
         "elements": "dict",
         "default": [],
         "options": {
-            "provider": {"type": "str", "choices": ["route53", "cloud_dns"], "required": True},
+            "provider": {"type": "str", "choices": ["route53", "cloud_dns", "rfc2136"], "required": True},
             "zones": {"type": "list", "elements": "str", "default": []},
             # Without the sub-options given, the environment still counts.
             "route53": {"type": "dict", "options": ROUTE53_ARGSPEC, "apply_defaults": True},
             "cloud_dns": {"type": "dict", "options": CLOUD_DNS_ARGSPEC, "apply_defaults": True},
+            "rfc2136": {"type": "dict", "options": RFC2136_ARGSPEC, "apply_defaults": True},
         },
     },
     "dns_ttl": {"type": "int", "default": 60},
     "dns_wait": {"type": "str", "choices": _WAITS, "default": "authoritative"},
     "dns_timeout": {"type": "int", "default": 300},
     "dns_resolvers": {"type": "list", "elements": "str", "default": []},
+    "dns_follow_cname": {"type": "bool", "default": True},
 }
 
 #: The parts of a service account's key that are secret.

@@ -94,17 +94,21 @@ class NameServers:
             raise CertfleetError(f"the name servers of {zone} cannot be found: {text}", remedy=remedy) from error
         servers: list[Server] = []
         for name in names:
-            for kind in ("A", "AAAA"):
-                try:
-                    entries = resolver.resolve(f"{name}.", kind, lifetime=_LOOKUP_TIMEOUT)
-                except self._dns.exception.DNSException:
-                    continue
-                servers += [Server(name, str(entry), 53) for entry in entries]
-                # Many controllers have no IPv6: the other addresses count only where there is no IPv4 one.
-                break
+            servers += self.addresses(name)
         if not servers:
             raise CertfleetError(f"the name servers of {zone} ({', '.join(names)}) have no address", remedy=remedy)
         return servers
+
+    def addresses(self, name: str) -> list[Server]:
+        """The addresses of a name server as the machine's resolver knows them; none when it knows none."""
+        for kind in ("A", "AAAA"):
+            try:
+                entries = self._dns.resolver.Resolver().resolve(f"{name}.", kind, lifetime=_LOOKUP_TIMEOUT)
+            except self._dns.exception.DNSException:
+                continue
+            # Many controllers have no IPv6: the other addresses count only where there is no IPv4 one.
+            return [Server(name, str(entry), 53) for entry in entries]
+        return []
 
     def ask(self, server: Server, wanted: Mapping[str, set[str]]) -> tuple[list[str], str]:
         """The names of ``wanted`` at which ``server`` serves all their values, and why others went without an answer

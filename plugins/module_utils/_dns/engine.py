@@ -7,16 +7,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Callable
 
 from .._errors import CertfleetError
-from .model import Outcome, RecordSet, TxtRecord, Zone, with_values, without_values
+from .delegation import Delegations
+from .model import Outcome, RecordSet, TxtRecord, Zone
 from .provider import Provider, ProviderError
 from .wait import Waiter, ZoneWait
 from .writer import Written, ZoneWriter, cannot_join
-from .zones import Router
+from .zones import Route, Router
 
 
 @dataclass
@@ -39,13 +40,21 @@ class Engine:
     what it wrote.
 
     ttl: seconds, for record sets that do not exist yet; sets that exist keep theirs.
+    delegations: follow the CNAME of a name to where the CA will look; None: take names as they are.
     None of its methods raises because of a record or a provider: see Outcome.failed.
     """
 
     def __init__(
-        self, router: Router, waiter: Waiter, *, ttl: int = 60, sleep: Callable[[float], None] = time.sleep
+        self,
+        router: Router,
+        waiter: Waiter,
+        *,
+        ttl: int = 60,
+        delegations: Delegations | None = None,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._router = router
+        self._delegations = delegations
         self._waiter = waiter
         self._ttl = ttl
         self._sleep = sleep
@@ -62,9 +71,27 @@ class Engine:
         return calls
 
     def locate(self, names: Iterable[str]) -> dict[str, str | CertfleetError]:
-        """The zone name of each record name, or why it has none. Reads zones only."""
-        places = self._router.locate(names)
-        return {name: place if isinstance(place, CertfleetError) else place[1].name for name, place in places.items()}
+        """The zone name of each record name, or why it has none. Reads zones and follows CNAMEs."""
+        places = self._locate(names)
+        return {name: place if isinstance(place, CertfleetError) else place[2].name for name, place in places.items()}
+
+    def _locate(self, names: Iterable[str]) -> dict[str, tuple[str, Route, Zone] | CertfleetError]:
+        """Of each name: the name to write at, who holds it, and the zone; or why there is none."""
+        wanted = list(dict.fromkeys(names))
+        leads: Mapping[str, str | CertfleetError] = {name: name for name in wanted}
+        if self._delegations is not None and wanted:
+            leads = self._delegations.follow(wanted)
+        found = self._router.locate(lead for lead in leads.values() if isinstance(lead, str))
+        places: dict[str, tuple[str, Route, Zone] | CertfleetError] = {}
+        for name, lead in leads.items():
+            place = lead if isinstance(lead, CertfleetError) else found[lead]
+            if not isinstance(place, CertfleetError):
+                places[name] = (str(lead), *place)
+            elif isinstance(lead, str) and lead != name:
+                places[name] = CertfleetError(f"{name} leads to {lead}: {place.message}", remedy=place.remedy)
+            else:
+                places[name] = place
+        return places
 
     def plan(self, records: Iterable[TxtRecord], *, state: str = "present") -> Outcome:
         """What ``present`` (or, by ``state``, ``absent``) would change. Reads zones and the names, writes nothing."""
@@ -82,10 +109,11 @@ class Engine:
                     self._refuse(place, name, before.policy, outcome)
                     continue
                 absent = state == "absent"
-                after = without_values(before, values) if absent else with_values(name, before, values, self._ttl)
+                provider = place.provider
+                after = provider.left(before, values) if absent else provider.joined(name, before, values, self._ttl)
                 outcome.sets[name] = (before, after)
             self._changed(place, outcome.sets, set(), outcome)
-        return outcome
+        return outcome.by_asked_name()
 
     def present(self, records: Iterable[TxtRecord]) -> Outcome:
         """Add the values that are not there, keep all others, then wait until all of them are visible.
@@ -94,11 +122,11 @@ class Engine:
         """
         outcome, waits = self._write(records, absent=False)
         outcome.failed.update(self._waiter.wait(waits))
-        return outcome
+        return outcome.by_asked_name()
 
     def absent(self, records: Iterable[TxtRecord]) -> Outcome:
         """Remove the values that are there, keep all others. Does not wait."""
-        return self._write(records, absent=True)[0]
+        return self._write(records, absent=True)[0].by_asked_name()
 
     @staticmethod
     def _refuse(place: _Place, name: str, policy: str, outcome: Outcome) -> None:
@@ -107,19 +135,23 @@ class Engine:
 
     def _places(self, records: Iterable[TxtRecord], outcome: Outcome) -> list[_Place]:
         wanted = list(dict.fromkeys(records))
-        outcome.changed.update(dict.fromkeys(wanted, False))
-        found = self._router.locate(record.name for record in wanted)
+        found = self._locate(record.name for record in wanted)
         places: dict[tuple[int, str], _Place] = {}
         for record in wanted:
             where = found[record.name]
             if isinstance(where, CertfleetError):
                 outcome.failed[record] = where
                 continue
-            route, zone = where
-            outcome.zones[record] = zone.name
-            outcome.zone_ids[record] = zone.id
+            name, route, zone = where
+            target = TxtRecord(name, record.value)
+            outcome.targets[record] = target
+            if target in outcome.zones:
+                continue
+            outcome.changed[target] = False
+            outcome.zones[target] = zone.name
+            outcome.zone_ids[target] = zone.id
             key = (id(route.provider), zone.id)
-            places.setdefault(key, _Place(route.provider, zone)).records.append(record)
+            places.setdefault(key, _Place(route.provider, zone)).records.append(target)
         return list(places.values())
 
     def _write(self, records: Iterable[TxtRecord], *, absent: bool) -> tuple[Outcome, list[ZoneWait]]:

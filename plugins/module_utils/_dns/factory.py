@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from typing import Any, Callable
 
 from .._errors import CertfleetError
+from .authoritative import NameServers
+from .delegation import Delegations
 from .engine import Engine
 from .provider import Provider
 from .wait import Waiter
@@ -20,7 +22,8 @@ _TTL_MAX = 86400
 
 
 def build_engine(params: Mapping[str, Any]) -> Engine:
-    """The engine for the options dns_providers, dns_ttl, dns_wait, dns_timeout, dns_resolvers (see argspec.py).
+    """The engine for the options dns_providers, dns_ttl, dns_wait, dns_timeout, dns_resolvers, dns_follow_cname (see
+    argspec.py).
 
     Sends nothing. Raises CertfleetError for options that cannot work, MissingLibrary.
     """
@@ -42,7 +45,9 @@ def build_engine(params: Mapping[str, Any]) -> Engine:
         if twice:
             raise CertfleetError(f"the zone {min(twice)} is given to more than one entry of dns_providers")
         claimed |= route.suffixes
-    return Engine(Router(routes), waiter, ttl=ttl)
+    follow = _given(params, "dns_follow_cname", True)
+    delegations = Delegations(NameServers(params.get("dns_resolvers") or [])) if follow else None
+    return Engine(Router(routes), waiter, ttl=ttl, delegations=delegations)
 
 
 def _given(params: Mapping[str, Any], name: str, default: Any) -> Any:
@@ -80,6 +85,16 @@ def _cloud_dns(options: Mapping[str, Any]) -> Provider:
     return CloudDns(connect(options), requests_per_second=float(_given(options, "requests_per_second", 4.0)))
 
 
+def _rfc2136(options: Mapping[str, Any]) -> Provider:
+    from .rfc2136 import Rfc2136
+
+    return Rfc2136(options)
+
+
 #: The value of the option ``provider``, which is also the name of the option with the provider's own, and what
 #: makes the provider from those.
-_PROVIDERS: dict[str, Callable[[Mapping[str, Any]], Provider]] = {"route53": _route53, "cloud_dns": _cloud_dns}
+_PROVIDERS: dict[str, Callable[[Mapping[str, Any]], Provider]] = {
+    "route53": _route53,
+    "cloud_dns": _cloud_dns,
+    "rfc2136": _rfc2136,
+}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from .._errors import CertfleetError
 from .._names import normalise
@@ -41,13 +42,15 @@ class RecordSet:
     """All TXT values at one name as the provider holds them.
 
     ttl: seconds; values: in presentation form (RFC 1035 section 5.1, each string in quotes), in the provider's order;
-    policy: what makes the set more than a plain one (a routing policy, an alias), in words; empty for a plain set.
+    policy: what makes it impossible to put values there (an alias), in words; empty otherwise;
+    parts: where a provider keeps several sets at one name, each of them, known to that provider only.
     """
 
     name: str
     ttl: int
     values: tuple[str, ...]
     policy: str = ""
+    parts: tuple[Any, ...] = ()
 
     def holds(self, value: str) -> bool:
         """True when the unquoted ``value`` is one of the values."""
@@ -79,7 +82,8 @@ class Outcome:
     """What became of each record.
 
     changed: for each record, whether this call changed (or, of a plan, would change) it; failed: why a record failed;
-    zones: the zone name of each record that has one; sets: for each name, the set before and after, as far as known.
+    zones: the zone name of each record that has one; sets: for each name, the set before and after, as far as known;
+    targets: where a record really is, with the name that CNAMEs lead to; records without a zone are not among them.
     """
 
     changed: dict[TxtRecord, bool] = field(default_factory=dict)
@@ -87,6 +91,20 @@ class Outcome:
     zones: dict[TxtRecord, str] = field(default_factory=dict)
     zone_ids: dict[TxtRecord, str] = field(default_factory=dict)
     sets: dict[str, tuple[RecordSet | None, RecordSet | None]] = field(default_factory=dict)
+    targets: dict[TxtRecord, TxtRecord] = field(default_factory=dict)
+
+    def by_asked_name(self) -> Outcome:
+        """The same, told of the records that were asked for where it was told of their targets."""
+        told = Outcome(sets=self.sets, targets=self.targets)
+        for record in [*self.targets, *(set(self.failed) - set(self.targets.values()) - set(self.targets))]:
+            target = self.targets.get(record, record)
+            told.changed[record] = self.changed.get(target, False)
+            for mine, theirs in ((told.zones, self.zones), (told.zone_ids, self.zone_ids)):
+                if target in theirs:
+                    mine[record] = theirs[target]
+            if target in self.failed:
+                told.failed[record] = self.failed[target]
+        return told
 
 
 def quote(value: str) -> str:

@@ -7,12 +7,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from .._errors import CertfleetError
-from .model import RecordSet, Swap, Zone
+from .model import RecordSet, Swap, Zone, with_values, without_values
 
 
 class ProviderError(CertfleetError):
@@ -108,6 +108,16 @@ class Provider(ABC):
     @abstractmethod
     def applied(self, zone: Zone, change: str) -> bool:
         """True when the provider says that its name servers have the change. Raises ProviderError."""
+
+    def joined(self, name: str, current: RecordSet | None, values: Iterable[str], ttl: int) -> RecordSet:
+        """What to write so that ``values`` (unquoted) are at a name too; ``current`` itself when all are there.
+        ttl: seconds, where there is no set yet."""
+        return with_values(name, current, values, ttl)
+
+    def left(self, current: RecordSet | None, values: Iterable[str]) -> RecordSet | None:
+        """What to write so that ``values`` (unquoted) are gone and all others stay, None for nothing; ``current``
+        itself when none of them is there."""
+        return without_values(current, values)
 
     def zone_id(self, name: str, value: object) -> str:
         """The id of the zone ``name`` as a user wrote it, in the form that ``Zone.id`` has here.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._batch import finish
 from .._errors import CertfleetError
-from .argspec import CLOUD_DNS_ARGSPEC, ROUTE53_ARGSPEC, show_public_parts
+from .argspec import CLOUD_DNS_ARGSPEC, RFC2136_ARGSPEC, ROUTE53_ARGSPEC, show_public_parts
 from .factory import build_engine
 from .model import Outcome, RecordSet, TxtRecord, unquote
 
@@ -30,6 +30,11 @@ def manage_cloud_dns(module: AnsibleModule) -> NoReturn:
     _manage(module, "cloud_dns", {name: module.params[name] for name in CLOUD_DNS_ARGSPEC})
 
 
+def manage_rfc2136(module: AnsibleModule) -> NoReturn:
+    """The module dns01_rfc2136. Raises CertfleetError for options that cannot work."""
+    _manage(module, "rfc2136", {name: module.params[name] for name in RFC2136_ARGSPEC})
+
+
 def _manage(module: AnsibleModule, provider: str, options: dict[str, Any]) -> NoReturn:
     params = module.params
     show_public_parts(module)
@@ -40,6 +45,7 @@ def _manage(module: AnsibleModule, provider: str, options: dict[str, Any]) -> No
             "dns_wait": params["wait"],
             "dns_timeout": params["wait_timeout"],
             "dns_resolvers": params["resolvers"],
+            "dns_follow_cname": params["follow_cname"],
         }
     )
     items = [_Item(entry) for entry in params["records"]]
@@ -83,6 +89,7 @@ class _Item:
         return {
             "record": self._name,
             "values": self._values,
+            "target": outcome.targets[first].name if first in outcome.targets else self._name,
             "zone": outcome.zones.get(first) if first else None,
             "zone_id": outcome.zone_ids.get(first) if first else None,
             "changed": any(outcome.changed.get(record) for record in self.records),

@@ -6,16 +6,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from .._errors import CertfleetError
 from . import _library
+from . import route53_sets as sets
 from .model import RecordSet, Swap, Zone
 from .provider import Limits, Provider, ProviderError, ZoneList
 from .ratelimit import TokenBucket
 from .route53_errors import explain, refused_batch
+from .route53_sets import plain
 from .zones import longest_match
 
 #: Zones a ListHostedZones or ListHostedZonesByName call returns at most, and record sets a ListResourceRecordSets
@@ -169,36 +170,49 @@ class Route53(Provider):
         """One call a name, or the whole zone when that takes fewer calls. Needs route53:ListResourceRecordSets."""
         found: dict[str, RecordSet | None] = {}
         if zone.size is not None and -(-zone.size // _SET_PAGE) <= len(names):
-            page = self._sets(zone, found)
-            while page.get("IsTruncated"):
-                page = self._sets(zone, found, page["NextRecordName"], page["NextRecordType"])
+            start = self._sets(zone, found, {})
+            while start:
+                start = self._sets(zone, found, start)
             return {**dict.fromkeys(names), **found}
         for name in names:
             if name not in found:
                 # The names that follow come along; often some of those asked for are among them.
-                self._sets(zone, found, name, "TXT", size=_SET_PAGE if len(names) > 1 else 1)
+                self._sets(zone, found, {"StartRecordName": name, "StartRecordType": "TXT"})
                 found.setdefault(name, None)
         return found
 
-    def _sets(
-        self, zone: Zone, found: dict[str, RecordSet | None], name: str = "", kind: str = "", size: int = _SET_PAGE
-    ) -> dict[str, Any]:
-        start = {"StartRecordName": name, "StartRecordType": kind} if name else {}
-        page = self._call("list_resource_record_sets", HostedZoneId=zone.id, MaxItems=str(size), **start)
-        for entry in page["ResourceRecordSets"]:
-            if entry["Type"] == "TXT":
-                record_set = _record_set(entry)
-                found[record_set.name] = record_set
-        return page
+    def _sets(self, zone: Zone, found: dict[str, RecordSet | None], start: Mapping[str, str]) -> Mapping[str, str]:
+        """Read a page, and on until the last name of it is complete; returns where the next one starts, if any."""
+        entries: dict[str, list[dict[str, Any]]] = {}
+        while True:
+            page = self._call("list_resource_record_sets", HostedZoneId=zone.id, MaxItems=str(_SET_PAGE), **start)
+            for entry in page["ResourceRecordSets"]:
+                if entry["Type"] == "TXT":
+                    entries.setdefault(plain(entry["Name"]), []).append(entry)
+            start = {}
+            if page.get("IsTruncated"):
+                keys = ("NextRecordName", "NextRecordType", "NextRecordIdentifier")
+                start = {key.replace("Next", "Start"): page[key] for key in keys if page.get(key)}
+            if start.get("StartRecordType") != "TXT" or plain(start["StartRecordName"]) not in entries:
+                break
+        found.update((name, sets.record_set(name, group)) for name, group in entries.items())
+        return start
+
+    def joined(self, name: str, current: RecordSet | None, values: Iterable[str], ttl: int) -> RecordSet:
+        return sets.joined(name, current, values, ttl)
+
+    def left(self, current: RecordSet | None, values: Iterable[str]) -> RecordSet | None:
+        return sets.left(current, values)
+
+    def cost(self, swap: Swap) -> Limits:
+        values = [value for _action, entry in sets.changes(swap) for value in sets.entry_values(entry)]
+        return super().cost(swap)._replace(elements=len(values), characters=sum(len(value) for value in values))
 
     def write(self, zone: Zone, swaps: Sequence[Swap]) -> str:
         """One ChangeResourceRecordSets request; Route53 applies it as a whole or not at all."""
-        changes = []
-        for swap in swaps:
-            if swap.old:
-                changes.append({"Action": "DELETE", "ResourceRecordSet": _entry(swap.old)})
-            if swap.new:
-                changes.append({"Action": "CREATE", "ResourceRecordSet": _entry(swap.new)})
+        changes = [
+            {"Action": action, "ResourceRecordSet": entry} for swap in swaps for action, entry in sets.changes(swap)
+        ]
         answer = self._call(
             "change_resource_record_sets",
             HostedZoneId=zone.id,
@@ -220,34 +234,9 @@ def _zones(page: Mapping[str, Any]) -> list[Zone]:
     return [
         Zone(
             id=zone["Id"].rpartition("/")[2],
-            name=_plain(zone["Name"]),
+            name=plain(zone["Name"]),
             private=bool(zone.get("Config", {}).get("PrivateZone")),
             size=zone.get("ResourceRecordSetCount"),
         )
         for zone in page["HostedZones"]
     ]
-
-
-def _record_set(entry: Mapping[str, Any]) -> RecordSet:
-    policy = ""
-    if entry.get("SetIdentifier"):
-        policy = f"record sets with a routing policy (SetIdentifier {entry['SetIdentifier']})"
-    elif entry.get("AliasTarget"):
-        policy = "an alias"
-    values = tuple(str(record["Value"]) for record in entry.get("ResourceRecords", ()))
-    return RecordSet(_plain(entry["Name"]), int(entry.get("TTL", 0)), values, policy)
-
-
-def _entry(record_set: RecordSet) -> dict[str, Any]:
-    return {
-        "Name": f"{record_set.name}.",
-        "Type": "TXT",
-        "TTL": record_set.ttl,
-        "ResourceRecords": [{"Value": value} for value in record_set.values],
-    }
-
-
-def _plain(name: str) -> str:
-    """A name as Route53 writes it, in ours: lower case, no trailing dot, octal escapes resolved (``\\052``: ``*``)."""
-    plain = re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), name)
-    return plain.lower().rstrip(".")

@@ -44,14 +44,14 @@ _BUSY = frozenset(
 #: Where one message of a list ends and the next begins.
 _NEXT_MESSAGE = re.compile(r"(?=Tried to (?:create|delete)|RRSet (?:with|of)|Invalid request: Expected)")
 _MATCHING = re.compile(r"(?:name='|DNS name |TXT |resource record set (?!\[)|Name=)(?P<name>[^\s',\]]+)")
-_NOT_FOUND = "it was not found"
 #: Words for a set that is not what the batch took it for; what the others say is wrong with the name itself.
 _CONFLICT = (
     "already exists",
-    _NOT_FOUND,
+    "it was not found",
     "do not match the current",
     "Expected exactly one of",
     "other RRSets exist with the same name",
+    "rrset exists with the same name and type",
 )
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
@@ -85,9 +85,8 @@ def _sort(message: str, refusal: BatchRefused) -> None:
         if "conflicting RRSet" in message or not any(words in message for words in _CONFLICT):
             refusal.refused[name] = message
             continue
+        # Not found does not mean that nothing is there: sets with a routing policy are not what a plain DELETE names.
         refusal.conflicts[name] = message
-        if _NOT_FOUND in message:
-            refusal.missing.add(name)
 
 
 def explain(error: Any, endpoint: str = "", zone_id: str = "") -> ProviderError:

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Callable
 
 from .._errors import CertfleetError
-from .model import RecordSet, Swap, Zone, quote, with_values, without_values
+from .model import RecordSet, Swap, Zone, quote
 from .provider import BatchRefused, Denied, Provider, ProviderBusy, ProviderError
 
 #: How often one name may lose its race before it counts as failed.
@@ -31,7 +31,7 @@ _ENOUGH_DENIALS = 4
 
 
 def cannot_join(name: str, policy: str) -> CertfleetError:
-    """Why a name whose sets carry ``policy`` (in words) is left alone."""
+    """Why a name that is ``policy`` (in words) is left alone."""
     return CertfleetError(
         f"{name} has {policy}, which a plain TXT set cannot join",
         remedy="Remove them, or let the name point elsewhere.",
@@ -149,8 +149,8 @@ class ZoneWriter:
 
     def _wish(self, name: str, current: RecordSet | None) -> RecordSet | None:
         if self._absent:
-            return without_values(current, self._wishes[name])
-        return with_values(name, current, self._wishes[name], self._ttl)
+            return self._provider.left(current, self._wishes[name])
+        return self._provider.joined(name, current, self._wishes[name], self._ttl)
 
     # --- what can go wrong with it
 

@@ -25,14 +25,20 @@ def answer(
 
 
 @pytest.mark.parametrize(
-    ("code", "text", "conflicts", "missing", "refused"),
+    ("code", "text", "conflicts", "refused"),
     [
         (
             "InvalidChangeBatch",
             f"[Tried to create resource record set [name='{A}.', type='TXT'] but it already exists, "
             f"Tried to delete resource record set [name='{B}.', type='TXT'] but it was not found]",
             {A, B},
-            {B},
+            set(),
+        ),
+        (
+            "InvalidChangeBatch",
+            f'[RRSet with DNS name {A}., type TXT, SetIdentifier "x.y" cannot be created because a non multivalue '
+            "answer rrset exists with the same name and type.]",
+            {A},
             set(),
         ),
         (
@@ -40,14 +46,12 @@ def answer(
             f"[Tried to delete resource record set [name='{A}.', type='TXT'] but the values provided do not match the "
             f"current values, RRSet with DNS name {B}. is not permitted in zone example.org.]",
             {A},
-            set(),
             {B},
         ),
         (
             "InvalidChangeBatch",
             f"[RRSet of type TXT with DNS name {A}. is not permitted because a conflicting RRSet of type  CNAME "
             "with the same DNS name already exists in zone example.com.]",
-            set(),
             set(),
             {A},
         ),
@@ -56,7 +60,6 @@ def answer(
             f"Tried to create resource record set {A}. type TXT but it already exists.",
             {A},
             set(),
-            set(),
         ),
         (
             "InvalidInput",
@@ -64,18 +67,15 @@ def answer(
             f"TrafficPolicyInstanceId], but found none in Change with [Action=DELETE, Name={A}., Type=TXT]",
             {A},
             set(),
-            set(),
         ),
-        ("InvalidChangeBatch", "Invalid Resource Record: FATAL problem: CharacterStringTooLong", set(), set(), set()),
-        ("InvalidChangeBatch", "Number of records limit of 1000 exceeded.", set(), set(), set()),
+        ("InvalidChangeBatch", "Invalid Resource Record: FATAL problem: CharacterStringTooLong", set(), set()),
+        ("InvalidChangeBatch", "Number of records limit of 1000 exceeded.", set(), set()),
     ],
 )
-def test_refused_batches_are_taken_apart_by_name(
-    code: str, text: str, conflicts: set[str], missing: set[str], refused: set[str]
-) -> None:
+def test_refused_batches_are_taken_apart_by_name(code: str, text: str, conflicts: set[str], refused: set[str]) -> None:
     refusal = refused_batch(answer(code, text, retries=1))
     assert refusal is not None
-    assert (set(refusal.conflicts), refusal.missing, set(refusal.refused)) == (conflicts, missing, refused)
+    assert (set(refusal.conflicts), refusal.missing, set(refusal.refused)) == (conflicts, set(), refused)
     assert refusal.retried
     for name in conflicts | refused:
         assert name in {**refusal.conflicts, **refusal.refused}[name]

@@ -1,0 +1,196 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, certfleet.acme contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: dns01_rfc2136
+short_description: Make TXT values of dns-01 challenges present or absent by dynamic updates
+version_added: 1.0.0
+author:
+  - certfleet.acme contributors (@certfleet)
+description:
+  - Adds TXT values to, or removes them from, many names in many zones of a name server that takes dynamic updates
+    (RFC 2136), such as BIND, Knot or PowerDNS, then waits until all name servers have them.
+  - Takes what M(certfleet.acme.acme_order) returns in RV(certfleet.acme.acme_order#module:txt_records).
+  - Only the given values are added or removed. Other values at the same name, and their TTL, are kept even when
+    another program changes them at the same time, since each update has what it takes the place of as a prerequisite.
+  - Names do not touch each other. One that has no zone, or that the server refuses, fails by itself.
+options:
+  records:
+    description: The names and their values.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      record:
+        description: The full name of the TXT record, such as C(_acme-challenge.example.com).
+        type: str
+        required: true
+      values:
+        description: The values, with or without quotes.
+        type: list
+        elements: str
+        required: true
+  state:
+    description: Whether the values are to be there or not.
+    type: str
+    choices: [present, absent]
+    default: present
+  ttl:
+    description:
+      - Seconds that name servers may keep a record set that is made here. A set that exists keeps its own.
+      - Give the same for V(absent) as for V(present) and removing the values needs no look at them first.
+    type: int
+    default: 60
+  wait:
+    description:
+      - What to wait for after values were added. Removing does not wait.
+      - V(none) goes on at once.
+      - V(provider) is the same here, since the primary server has what it answered for.
+      - V(authoritative) also asks all name servers of the zone. Recursive resolvers are never asked for the TXT
+        records, because they would remember that there are none.
+    type: str
+    choices: [none, provider, authoritative]
+    default: authoritative
+  wait_timeout:
+    description: Seconds to wait at most, for all names together.
+    type: int
+    default: 300
+  resolvers:
+    description:
+      - The name servers to ask, as C(host:port), instead of those in the zone's NS records. They must be
+        authoritative for the zones.
+    type: list
+    elements: str
+    default: []
+  follow_cname:
+    description:
+      - Whether to put values where a CNAME at the name points, as a CA will look there.
+      - Authoritative servers are asked for the CNAME, from those of the top-level domain down, or those of
+        O(resolvers). A recursive resolver would remember that there is nothing at the name and hide the value.
+      - M(certfleet.acme.acme_order) returns plain names whether they have a CNAME or not.
+    type: bool
+    default: false
+  item_failures:
+    description:
+      - What a failed record means for the task. The results of all records are returned in either case.
+      - With V(fail) the task fails when a record failed, and its message has the cause of each.
+      - With V(report) the task goes on, and each record says by RV(records[].failed) whether it failed.
+    type: str
+    choices: [fail, report]
+    default: fail
+extends_documentation_fragment:
+  - certfleet.acme.rfc2136
+  - certfleet.acme.attributes
+attributes:
+  check_mode:
+    support: full
+    details: Reads the zones and the names.
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+  platform:
+    support: full
+    platforms: posix
+notes:
+  - The key needs the right to change TXT records of the names. Zones are found by asking the server for their SOA.
+seealso:
+  - module: certfleet.acme.acme_order
+  - module: certfleet.acme.acme_validate
+  - module: certfleet.acme.acme_certificate
+"""
+
+EXAMPLES = r"""
+- name: Publish what the CA asks for
+  certfleet.acme.dns01_rfc2136:
+    server: ns1.example.com:53
+    key_name: acme
+    key_secret: "{{ acme_tsig_secret }}"
+    records: "{{ orders.txt_records }}"
+  delegate_to: localhost
+
+- name: Take it away again
+  certfleet.acme.dns01_rfc2136:
+    server: ns1.example.com:53
+    key_name: acme
+    key_secret: "{{ acme_tsig_secret }}"
+    records: "{{ orders.txt_records }}"
+    state: absent
+  delegate_to: localhost
+"""
+
+RETURN = r"""
+records:
+  description:
+    - A result for each record, in their order. It also has the C(values) asked for, so that what this task returns
+      can be given to another one.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - record: _acme-challenge.example.com
+      values: [LPsIwTo7o8BoG0-vjCyGQGBWSVIPxI-i_X336eUOQZo]
+      target: _acme-challenge.example.com
+      zone: example.com
+      zone_id: example.com
+      changed: true
+      failed: false
+      msg: ""
+  contains:
+    record:
+      description: The name, in lower case and without a dot at its end.
+      type: str
+      sample: _acme-challenge.example.com
+    target:
+      description: The name that the values are really at. Another than C(record) where O(follow_cname) led on.
+      type: str
+      sample: _acme-challenge.example.com
+    zone:
+      description: The zone's name, null when the record has none.
+      type: str
+      sample: example.com
+    zone_id:
+      description: The same, null when the record has no zone.
+      type: str
+      sample: example.com
+    changed:
+      description: Whether one of its values was added or removed, or would be in check mode.
+      type: bool
+      sample: true
+    failed:
+      description: Whether one of its values is not as asked for, or was not visible in time.
+      type: bool
+      sample: false
+    msg:
+      description: Why it failed.
+      type: str
+      sample: ""
+failed_items:
+  description: The names of the records that failed.
+  returned: always
+  type: list
+  elements: str
+  sample: []
+api_calls:
+  description: How many messages were sent to the server.
+  returned: always
+  type: int
+  sample: 4
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.certfleet.acme.plugins.module_utils._dns.argspec import RFC2136_MODULE_ARGSPEC
+from ansible_collections.certfleet.acme.plugins.module_utils._dns.records import manage_rfc2136
+from ansible_collections.certfleet.acme.plugins.module_utils._module import run
+
+
+def main() -> None:
+    run(AnsibleModule(argument_spec=RFC2136_MODULE_ARGSPEC, supports_check_mode=True), manage_rfc2136)
+
+
+if __name__ == "__main__":
+    main()

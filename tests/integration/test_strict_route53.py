@@ -1,0 +1,216 @@
+# Copyright: (c) 2026, certfleet.acme contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The engine against what AWS refuses and networks do: first the layer itself, then that nothing is lost in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from ansible_collections.certfleet.acme.plugins.module_utils._dns.model import TxtRecord, quote
+from botocore.config import Config
+from botocore.exceptions import ClientError, HTTPClientError
+
+from tests.integration.conftest import DEFAULT, Labs
+from tests.integration.route53_cloud import MODULE, Cloud
+
+VALUE = '"x"'
+
+
+@pytest.fixture(params=["ministack", "moto"])
+def cloud(request: pytest.FixtureRequest, labs: Labs, tmp_path: Path) -> Cloud:
+    """An emulator behind the layer, which does no harm at first."""
+    made = Cloud(labs.get(DEFAULT[0], request.param, purpose="strict", hosts=0, strict=True), tmp_path)
+    made.lab.set_faults()
+    return made
+
+
+@pytest.fixture
+def client(cloud: Cloud) -> Any:
+    """Amazon's own client, which tries nothing again."""
+    return boto3.client(
+        "route53",
+        endpoint_url=cloud.options["endpoint_url"],
+        aws_access_key_id=cloud.options["access_key"],
+        aws_secret_access_key=cloud.options["secret_key"],
+        region_name="us-east-1",
+        config=Config(proxies={}, retries={"total_max_attempts": 1}),
+    )
+
+
+def change(action: str, name: str, *values: str, **more: Any) -> dict[str, Any]:
+    kept = {"TTL": 60, "Type": "TXT", **more}
+    return {
+        "Action": action,
+        "ResourceRecordSet": {"Name": name, "ResourceRecords": [{"Value": value} for value in values], **kept},
+    }
+
+
+def send(client: Any, zone_id: str, *changes: dict[str, Any]) -> Any:
+    return client.change_resource_record_sets(HostedZoneId=zone_id, ChangeBatch={"Changes": list(changes)})
+
+
+def test_the_layer_refuses_what_aws_refuses_and_applies_nothing_of_it(cloud: Cloud, client: Any) -> None:
+    zone, zone_id = cloud.zone()
+    held, free, alias, multi = (f"{label}.{zone}" for label in ("held", "free", "alias", "multi"))
+    answers = {"SetIdentifier": "a", "MultiValueAnswer": True}
+    send(
+        client,
+        zone_id,
+        change("CREATE", held, VALUE, '"y"'),
+        change("CREATE", alias, "x.example.", Type="CNAME"),
+        change("CREATE", multi, VALUE, **answers),
+    )
+    before = cloud.sets(zone_id)
+    many = [change("CREATE", f"n{number}.{zone}", VALUE) for number in range(1001)]
+    long = [change("CREATE", f"n{number}.{zone}", quote("v" * 98)) for number in range(321)]
+    for words, changes in {
+        "but it already exists": [change("CREATE", held, VALUE)],
+        "do not match the current values": [change("DELETE", held, VALUE)],
+        "but it was not found": [change("DELETE", free, VALUE)],
+        "is not permitted in zone": [change("CREATE", "free.elsewhere.example", VALUE)],
+        "enclosed in quotation marks": [change("CREATE", free, "x")],
+        "Duplicate Resource Record": [change("CREATE", free, VALUE, VALUE)],
+        "conflicting RRSet of type CNAME": [change("CREATE", alias, VALUE)],
+        "as other RRSets exist": [change("CREATE", multi, VALUE)],
+        "non multivalue answer rrset exists": [change("CREATE", held, VALUE, **answers)],
+        "records limit of 1000": many,
+        "limit of 32000": long,
+        "records limit of 1000 ": [change("UPSERT", f"n{number}.{zone}", VALUE) for number in range(501)],
+    }.items():
+        with pytest.raises(ClientError, match=words.strip()) as refused:
+            send(client, zone_id, change("CREATE", f"good.{zone}", VALUE), *changes)
+        assert refused.value.response["Error"]["Code"] == "InvalidChangeBatch"
+        assert cloud.sets(zone_id) == before, words
+    send(client, zone_id, *many[:1000])
+    # The order of values says nothing, only moto minds it.
+    values = [VALUE, '"y"'] if cloud.lab.provider == "moto" else ['"y"', VALUE]
+    send(client, zone_id, change("DELETE", held, *values), change("CREATE", held, VALUE))
+
+
+def test_the_layer_brings_the_faults_that_it_is_told_to(cloud: Cloud, client: Any) -> None:
+    zone, zone_id = cloud.zone()
+    codes = []
+    cloud.lab.set_faults(throttle=2)
+    for number in range(4):
+        try:
+            codes.append(send(client, zone_id, change("CREATE", f"t{number}.{zone}", VALUE)) and "")
+        except ClientError as error:
+            codes.append(error.response["Error"]["Code"])
+    assert sorted(codes) == ["", "", "Throttling", "Throttling"]
+    cloud.lab.set_faults(error=1)
+    with pytest.raises(ClientError) as refused:
+        client.list_hosted_zones()
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 500
+    for fault, carried_out in (("cut", False), ("lose", True)):
+        cloud.lab.set_faults(**{fault: 1})
+        with pytest.raises(HTTPClientError):
+            send(client, zone_id, change("CREATE", f"{fault}.{zone}", VALUE))
+        cloud.lab.set_faults()
+        assert (f"{fault}.{zone}" in cloud.holds(zone_id)) is carried_out
+    cloud.lab.set_faults(prior=30)
+    send(client, zone_id, change("CREATE", f"first.{zone}", VALUE))
+    with pytest.raises(ClientError, match="PriorRequestNotComplete"):
+        send(client, zone_id, change("CREATE", f"second.{zone}", VALUE))
+    cloud.lab.set_faults(rate=5)
+    with pytest.raises(ClientError, match="Throttling"):
+        for _number in range(50):
+            client.list_hosted_zones()
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        {"throttle": 2},
+        {"cut": 3},
+        {"lose": 2},
+        {"error": 2},
+        {"prior": 0.4},
+        {"throttle": 2, "lose": 3, "error": 5},
+    ],
+    ids=lambda faults: "-".join(faults),
+)
+def test_a_run_among_faults_ends_right_and_leaves_nothing(labs: Labs, tmp_path: Path, faults: dict[str, float]) -> None:
+    cloud = Cloud(labs.get(DEFAULT[0], "ministack", purpose="strict", hosts=0, strict=True), tmp_path)
+    cloud.lab.set_faults()
+    (one, one_id), (two, two_id) = cloud.zone(), cloud.zone()
+    shared = f"_acme-challenge.shared.{one}"
+    cloud.put(one_id, shared, ['"foreign"'], ttl=900)
+    records = [TxtRecord(f"_acme-challenge.w{n}.{zone}", f"{n:043d}") for n in range(20) for zone in (one, two)]
+    records.append(TxtRecord(shared, "ours"))
+    cloud.lab.set_faults(**faults)
+    engine = cloud.engine(wait="provider")
+    outcome = engine.present(records)
+    assert not outcome.failed
+    # A lost answer leaves it open who wrote; what is certain is that it is there.
+    assert all(outcome.changed.values())
+    cloud.lab.set_faults()
+    assert len(cloud.holds(one_id)) == 21
+    assert len(cloud.holds(two_id)) == 20
+    cloud.lab.set_faults(**faults)
+    assert not engine.absent(records).failed
+    cloud.lab.set_faults()
+    assert (cloud.holds(one_id), cloud.holds(two_id)) == ({shared: (900, ['"foreign"'])}, {})
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_killed_at_any_request_the_next_run_finishes_and_leaves_nothing(labs: Labs, tmp_path: Path, state: str) -> None:
+    """SIGKILL after each number of requests in turn, until a run gets through; then the next one runs to its end."""
+    cloud = Cloud(labs.get(DEFAULT[0], "ministack", purpose="strict", hosts=0, strict=True), tmp_path)
+    cloud.lab.set_faults()
+    zone, zone_id = cloud.zone()
+    shared = f"_acme-challenge.shared.{zone}"
+    cloud.put(zone_id, shared, ['"foreign"'], ttl=900)
+    untouched = cloud.holds(zone_id)
+    wanted = {shared: ["ours"], **{f"_acme-challenge.w{number}.{zone}": ["ours"] for number in range(3)}}
+    complete = {
+        shared: (900, ['"foreign"', '"ours"']),
+        **{name: (60, ['"ours"']) for name in wanted if name != shared},
+    }
+    deaths = 0
+    for requests in range(1, 30):
+        if state == "absent":
+            assert cloud.module(wanted, wait="none").returncode == 0
+        if not killed_after(cloud, requests, wanted, state):
+            break
+        deaths += 1
+        again = cloud.module(wanted, state=state, wait="none")
+        assert again.returncode == 0, again.output
+        assert cloud.holds(zone_id) == (complete if state == "present" else untouched)
+        assert cloud.module(wanted, state="absent").returncode == 0
+        assert cloud.holds(zone_id) == untouched
+    assert 3 <= deaths < 29
+
+
+def killed_after(cloud: Cloud, requests: int, records: dict[str, list[str]], state: str) -> bool:
+    """Run the module and kill it once Route53 got so many requests; False when it had come to its end by then."""
+    arguments = {
+        **cloud.options,
+        "requests_per_second": 20,
+        "wait": "provider",
+        "state": state,
+        "records": [{"record": name, "values": values} for name, values in records.items()],
+    }
+    file = cloud.folder / "killed.json"
+    file.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": arguments}), encoding="utf-8")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    cloud.count()
+    process = subprocess.Popen(
+        [sys.executable, "-m", MODULE, str(file)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=kept
+    )
+    while process.poll() is None:
+        if len(cloud.lab.requests("strict")) >= requests:
+            process.send_signal(signal.SIGKILL)
+            break
+        time.sleep(0.002)
+    return process.wait() == -signal.SIGKILL
