@@ -21,6 +21,7 @@ make units        tests that need no server
 make integration  tests in the lab: real ACME servers, Route53 emulators, nginx
 make matrix       the installed collection on the oldest and the newest ansible-core
 make build        the artifact, in .cache/build
+make bench        how many requests a certificate costs, one by one and in a batch of 100, counted by the servers
 make race         eight writers in one DNS zone: no value may be lost; WRITE=upsert shows that it would notice
 make bench-dns    how many API calls 1,000 and 10,000 TXT values cost; for both PROVIDER=NAME chooses
 make changelog    CHANGELOG.rst from changelogs/
@@ -30,7 +31,11 @@ Without make: python3 tests/runner TARGET
 
 
 #: Programs that say by themselves how it went.
-PROGRAMS = {"race": "tests.benchmarks.race", "bench-dns": "tests.benchmarks.dns_calls"}
+PROGRAMS = {
+    "bench": "tests.benchmarks.request_counts",
+    "race": "tests.benchmarks.race",
+    "bench-dns": "tests.benchmarks.dns_calls",
+}
 
 
 def main(words: list[str]) -> int:
