@@ -113,6 +113,7 @@ def run_module(arguments: Mapping[str, Any], folder: Path, environment: Mapping[
         timeout=120,
         env=kept,
         stdin=subprocess.DEVNULL,
+        check=False,
     )
     file.unlink()
     assert done.stdout.lstrip().startswith("{"), done.stdout + done.stderr

@@ -138,7 +138,7 @@ def test_the_layer_brings_the_faults_that_it_is_told_to(cloud: Cloud, client: An
         {"prior": 0.4},
         {"throttle": 2, "lose": 3, "error": 5},
     ],
-    ids=lambda faults: "-".join(faults),
+    ids="-".join,
 )
 def test_a_run_among_faults_ends_right_and_leaves_nothing(labs: Labs, tmp_path: Path, faults: dict[str, float]) -> None:
     cloud = Cloud(labs.get(DEFAULT[0], "ministack", purpose="strict", hosts=0, strict=True), tmp_path)
