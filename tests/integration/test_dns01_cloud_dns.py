@@ -67,6 +67,7 @@ def test_from_nothing_to_present_and_back(cloud: GoogleCloud) -> None:
         "record": name,
         "values": [ONE, TWO],
         "zone": zone,
+        "target": name,
         "zone_id": zone_id,
         "changed": True,
         "failed": False,

@@ -31,7 +31,7 @@ from xml.sax.saxutils import escape
 from ..ports import LOOPBACK
 from ..processes import own_command, start
 from ..requestlog import READER_HEADER, RequestLog, route53_kind
-from ..route53 import NAMESPACE, Access, Route53, plain_name
+from ..route53 import NAMESPACE, Access, Route53, Route53Error, plain_name
 from ..state import State, read_json, write_json
 from . import strict_rules
 
@@ -164,7 +164,11 @@ def serve(state: State) -> None:
             with gate.changing:
                 if gate.is_busy(zone_id):
                     return self._error(400, "PriorRequestNotComplete", REFUSALS["PriorRequestNotComplete"])
-                sets = gate.sets(zone_id)
+                try:
+                    sets = gate.sets(zone_id)
+                except Route53Error:
+                    # There is no such zone: the emulator says so in the API's words.
+                    return self._forward(body)
                 batch = strict_rules.Batch.read(body)
                 problems = sets.problems(batch)
                 if problems:
