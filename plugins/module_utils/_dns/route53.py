@@ -15,7 +15,7 @@ from . import route53_sets as sets
 from .model import RecordSet, Swap, Zone
 from .provider import Limits, Provider, ProviderError, ZoneList
 from .ratelimit import TokenBucket
-from .route53_errors import explain, refused_batch
+from .route53_errors import explain, refused_batch, unanswered
 from .route53_sets import plain
 from .zones import longest_match
 
@@ -95,22 +95,34 @@ class Route53(Provider):
         self._client = client
         self._bucket = TokenBucket(requests_per_second)
         self.calls = 0
+        #: Whether a request sent by the running call may have been carried out though its answer did not say so.
+        self._unsure = False
         client.meta.events.register("before-send.route-53", self._before_send)
+        client.meta.events.register("needs-retry.route-53", self._answered)
 
     def _before_send(self, **_ignored: Any) -> None:
         """Each request passes here, botocore's own repetitions included."""
         self._bucket.take()
         self.calls += 1
 
+    def _answered(self, response: Any = None, caught_exception: Any = None, **_ignored: Any) -> None:
+        """Each answer or its absence passes here, before botocore decides whether to repeat the request."""
+        status = response[0].status_code if response else 0
+        self._unsure = self._unsure or status >= 500 or (caught_exception is not None and unanswered(caught_exception))
+
     def _call(self, operation: str, **arguments: Any) -> dict[str, Any]:
         core = _library.aws_core()
+        self._unsure = False
         try:
             answer: dict[str, Any] = getattr(self._client, operation)(**arguments)
         except (core.exceptions.BotoCoreError, core.exceptions.ClientError) as error:
             refusal = refused_batch(error)
             if refusal is not None:
+                refusal.retried = self._unsure
                 raise refusal from error
-            raise explain(error, self._client.meta.endpoint_url, arguments.get("HostedZoneId", "")) from error
+            explained = explain(error, self._client.meta.endpoint_url, arguments.get("HostedZoneId", ""))
+            explained.unsure = self._unsure
+            raise explained from error
         return answer
 
     # --- zones

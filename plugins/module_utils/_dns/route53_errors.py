@@ -56,6 +56,11 @@ _CONFLICT = (
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
 
+def unanswered(error: BaseException) -> bool:
+    """True when a request that ended in this exception may have been carried out: it had been sent."""
+    return isinstance(error, _library.aws_core().exceptions.HTTPClientError)
+
+
 def refused_batch(error: Any) -> BatchRefused | None:
     """The error as a refused batch, if it is one.
 
@@ -71,7 +76,7 @@ def refused_batch(error: Any) -> BatchRefused | None:
     messages = [*response.get("messages", ()), response["Error"].get("Message", "")]
     text = _OCTAL.sub(lambda match: chr(int(match[1], 8)), " ".join(dict.fromkeys(str(part) for part in messages)))
     text = " ".join(text.split()).strip("[] ") or str(code)
-    refusal = BatchRefused(text, retried=bool(response.get("ResponseMetadata", {}).get("RetryAttempts")))
+    refusal = BatchRefused(text)
     for message in _NEXT_MESSAGE.split(text):
         _sort(message.strip(" ,"), refusal)
     return refusal
@@ -116,7 +121,6 @@ def explain(error: Any, endpoint: str = "", zone_id: str = "") -> ProviderError:
             f"Route53 at {endpoint} cannot be reached: {text}",
             remedy="Check the network, the proxy and endpoint_url.",
             fatal=True,
-            unsure=not isinstance(error, (known.EndpointConnectionError, known.ConnectTimeoutError)),
         )
     return ProviderError(f"Route53 cannot be asked: {text}", fatal=True)
 
@@ -145,7 +149,6 @@ def _explain_answer(error: Any, response: dict[str, Any], zone_id: str) -> Provi
         return ProviderBusy(
             f"Route53 is busy ({code}): {text}",
             remedy="Others may use up the account's 5 requests a second; lower requests_per_second or try again later.",
-            unsure=status >= 500,
         )
     return ProviderError(f"Route53 answered {action} with {code}: {text}")
 

@@ -13,14 +13,10 @@ A, B = "_acme-challenge.a.example.com", "_acme-challenge.b.example.com"
 
 
 def answer(
-    code: str, message: str, status: int = 400, operation: str = "ChangeResourceRecordSets", retries: int = 0
+    code: str, message: str, status: int = 400, operation: str = "ChangeResourceRecordSets"
 ) -> exceptions.ClientError:
     return exceptions.ClientError(
-        {
-            "Error": {"Code": code, "Message": message},
-            "ResponseMetadata": {"HTTPStatusCode": status, "RetryAttempts": retries},
-        },
-        operation,
+        {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}, operation
     )
 
 
@@ -73,10 +69,9 @@ def answer(
     ],
 )
 def test_refused_batches_are_taken_apart_by_name(code: str, text: str, conflicts: set[str], refused: set[str]) -> None:
-    refusal = refused_batch(answer(code, text, retries=1))
+    refusal = refused_batch(answer(code, text))
     assert refusal is not None
     assert (set(refusal.conflicts), refusal.missing, set(refusal.refused)) == (conflicts, set(), refused)
-    assert refusal.retried
     for name in conflicts | refused:
         assert name in {**refusal.conflicts, **refusal.refused}[name]
 
@@ -89,7 +84,6 @@ def test_the_messages_of_a_list_are_read() -> None:
     refusal = refused_batch(error)
     assert refusal is not None
     assert set(refusal.conflicts) == {A}
-    assert not refusal.retried
 
 
 @pytest.mark.parametrize("error", [answer("AccessDenied", "no", 403), answer("InvalidInput", "no", 400, "GetChange")])
