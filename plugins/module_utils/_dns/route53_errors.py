@@ -11,6 +11,7 @@ from typing import Any
 
 from . import _library
 from .provider import BatchRefused, Denied, ProviderBusy, ProviderError
+from .sts_errors import ASSUMING, explain_sts
 
 #: AWS says some of these with status 400, some with 403 (AWS General Reference, "Common error types").
 _CREDENTIALS = frozenset(
@@ -93,6 +94,9 @@ def explain(error: Any, endpoint: str = "", zone_id: str = "") -> ProviderError:
     """A botocore exception as one line with its way out."""
     known = _library.aws_core().exceptions
     response = getattr(error, "response", None)
+    if getattr(error, "operation_name", "") in ASSUMING:
+        # botocore assumes the roles of profiles by itself, in the middle of a request for Route53.
+        return explain_sts(error)
     if isinstance(error, known.ClientError) and response:
         return _explain_answer(error, response, zone_id)
     text = _short(error)
