@@ -26,7 +26,7 @@ def aws() -> Any:
 
 
 def aws_core() -> Any:
-    """botocore with its ``config``, ``credentials``, ``exceptions``, ``session`` and ``utils``. Raises MissingLibrary."""
+    """botocore, with the modules of it that are imported here. Raises MissingLibrary."""
     aws()
     import botocore.config
     import botocore.credentials

@@ -10,8 +10,10 @@ import datetime
 import http.server
 import os
 import re
+import ssl
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,9 +21,12 @@ from urllib.parse import parse_qs
 
 import pytest
 from ansible_collections.certfleet.acme.plugins.module_utils._dns import aws_auth
+from ansible_collections.certfleet.acme.plugins.module_utils._dns.model import Zone
 from ansible_collections.certfleet.acme.plugins.module_utils._dns.provider import ProviderBusy, ProviderError
 from ansible_collections.certfleet.acme.plugins.module_utils._dns.route53 import Route53
 from ansible_collections.certfleet.acme.plugins.module_utils._errors import CertfleetError
+
+from tests.lab import tls
 
 ARN = "arn:aws:iam::123456789012:role/acme-dns"
 PODS = "arn:aws:iam::210987654321:role/pod"
@@ -65,9 +70,9 @@ class Amazon:
         return 200, _LENT.format(action=asked["Action"], key=f"ASIA{number}", end=end.strftime("%Y-%m-%dT%H:%M:%SZ"))
 
 
-@pytest.fixture
-def amazon(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Amazon]:
-    told = Amazon()
+@contextmanager
+def serving(told: Amazon, context: ssl.SSLContext | None = None) -> Iterator[Amazon]:
+    """Both services at an address of the loopback, with TLS or without."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -84,17 +89,44 @@ def amazon(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Amazon]:
         def log_message(self, *arguments: Any) -> None:
             """Silent."""
 
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if context:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    told.url = f"{'https' if context else 'http'}://127.0.0.1:{server.server_address[1]}"
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    try:
+        yield told
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture(autouse=True)
+def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing of this machine's AWS."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    told.url = f"http://127.0.0.1:{server.server_address[1]}"
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    yield told
-    server.shutdown()
-    server.server_close()
+
+
+@pytest.fixture
+def amazon() -> Iterator[Amazon]:
+    with serving(Amazon()) as told:
+        yield told
+
+
+@pytest.fixture
+def encrypted(tmp_path: Path) -> Iterator[Amazon]:
+    """With a certificate of a CA that nobody knows, in ca.pem."""
+    authority = tls.make_authority("a company's own CA")
+    authority.write(tmp_path / "ca.pem", tmp_path / "ca.key")
+    tls.make_listener(authority).write(tmp_path / "listener.pem", tmp_path / "listener.key")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "listener.pem", tmp_path / "listener.key")
+    with serving(Amazon(), context) as told:
+        yield told
 
 
 @pytest.fixture
@@ -122,13 +154,8 @@ def test_a_role_is_assumed_before_the_first_request_and_not_again(amazon: Amazon
     assert amazon.signed == ["ASIA1"] * 3
     (asked,) = amazon.asked
     assert asked["key"] == "AKIAOWN"
-    assert {name: asked[name] for name in ("Action", "RoleArn", "RoleSessionName", "ExternalId", "DurationSeconds")} == {
-        "Action": "AssumeRole",
-        "RoleArn": ARN,
-        "RoleSessionName": "me",
-        "ExternalId": "theirs",
-        "DurationSeconds": "900",
-    }
+    expected = {"RoleArn": ARN, "RoleSessionName": "me", "ExternalId": "theirs", "DurationSeconds": "900"}
+    assert asked == {**asked, "Action": "AssumeRole", **expected}
     assert route53.calls == 3, "what STS is asked is not counted as Route53's"
 
 
@@ -245,6 +272,24 @@ def test_a_profile_assumes_a_role_by_option(amazon: Amazon, monkeypatch: pytest.
     assert amazon.signed == ["ASIA1"]
 
 
+def test_the_ca_bundle_holds_for_sts(encrypted: Amazon, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Also where botocore asks STS by itself."""
+    bundle = str(tmp_path / "ca.pem")
+    assuming(encrypted, aws_ca_bundle=bundle).zones(["example.com"])
+    profiles(encrypted, monkeypatch, tmp_path)
+    provider(encrypted, aws_ca_bundle=bundle, profile="lent", sts_endpoint_url=None).zones(["example.com"])
+    assert encrypted.signed == ["ASIA1", "ASIA2"]
+
+
+def test_an_sts_that_is_not_trusted(encrypted: Amazon, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aws_auth, "_ATTEMPTS", 1)
+    with pytest.raises(ProviderError) as caught:
+        assuming(encrypted).zones(["example.com"])
+    assert f"the role {ARN} cannot be assumed: STS has a certificate that is not trusted" in str(caught.value)
+    assert "aws_ca_bundle" in str(caught.value)
+    assert encrypted.asked == []
+
+
 @pytest.mark.parametrize(
     ("refusal", "options", "words"),
     [
@@ -297,13 +342,7 @@ def test_a_busy_sts_is_not_final(amazon: Amazon, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(aws_auth, "_ATTEMPTS", 1)
     amazon.refusal = ("Throttling", "Rate exceeded")
     with pytest.raises(ProviderBusy, match=ARN):
-        assuming(amazon).read(_zone(), ["a.example.com"])
-
-
-def _zone() -> Any:
-    from ansible_collections.certfleet.acme.plugins.module_utils._dns.model import Zone
-
-    return Zone(id="Z1", name="example.com", private=False, size=None)
+        assuming(amazon).read(Zone(id="Z1", name="example.com"), ["a.example.com"])
 
 
 def test_credentials_that_are_over_when_they_come(amazon: Amazon) -> None:
