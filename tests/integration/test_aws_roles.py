@@ -49,7 +49,7 @@ class Relay:
         parts = re.findall(r"<(AccessKeyId|SecretAccessKey|SessionToken)>([^<]+)<", answer)
         self.lent = dict(parts) or self.lent
 
-    def options(self) -> dict[str, str]:
+    def options(self) -> dict[str, Any]:
         return {"endpoint_url": self.url, "sts_endpoint_url": self.url}
 
 
@@ -207,7 +207,12 @@ def test_by_web_identity(cloud: Cloud, relay: Relay, given: str) -> None:
 def test_a_token_that_the_role_does_not_trust(ministack: Cloud, relay: Relay) -> None:
     arn, file = trusting(ministack), ministack.folder / "token"
     file.write_text(token("somebody else"), encoding="ascii")
-    options = {"access_key": None, "secret_key": None, "assume_role_arn": arn, "web_identity_token_file": str(file)}
+    options: dict[str, Any] = {
+        "access_key": None,
+        "secret_key": None,
+        "assume_role_arn": arn,
+        "web_identity_token_file": str(file),
+    }
     answer = ministack.module({"_acme-challenge.example.com": [VALUE]}, **relay.options(), **options)
     assert answer.returncode == 1
     assert f"the role {arn} cannot be assumed (AccessDenied)" in answer.result["msg"]
@@ -217,7 +222,10 @@ def test_a_token_that_the_role_does_not_trust(ministack: Cloud, relay: Relay) ->
 
 
 def test_options_that_cannot_work_are_refused_before_any_request(ministack: Cloud, relay: Relay) -> None:
-    options = {"iam_role_arn": "arn:aws:iam::123456789012:role/a", "web_identity_token_file": "/nowhere/token"}
+    options: dict[str, Any] = {
+        "iam_role_arn": "arn:aws:iam::123456789012:role/a",
+        "web_identity_token_file": "/nowhere/token",
+    }
     given = {**relay.options(), **options}
     answer = ministack.module({"_acme-challenge.example.com": [VALUE]}, **given)
     assert answer.returncode == 1

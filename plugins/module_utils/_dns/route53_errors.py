@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 from . import _library
 from .provider import BatchRefused, Denied, ProviderBusy, ProviderError
@@ -109,18 +110,22 @@ def explain(error: Any, endpoint: str = "", zone_id: str = "") -> ProviderError:
         )
     if isinstance(error, known.ProfileNotFound):
         return ProviderError(f"the AWS profile cannot be used: {text}", fatal=True)
+    asked = str((getattr(error, "kwargs", None) or {}).get("endpoint_url") or "")
+    ours = not endpoint or not asked or urlsplit(asked).netloc == urlsplit(endpoint).netloc
+    # Profiles may have botocore ask STS and others before it asks Route53.
+    who = f"Route53 at {endpoint}" if ours else "what lends the AWS credentials"
     if isinstance(error, known.SSLError):
         return ProviderError(
-            f"Route53 at {endpoint} has a certificate that is not trusted: {text}",
+            f"{who} has a certificate that is not trusted: {text}",
             remedy="Give the CA bundle that it was issued from in aws_ca_bundle.",
             fatal=True,
         )
     if isinstance(error, (known.HTTPClientError, known.ConnectionError)):
         return ProviderError(
-            f"Route53 at {endpoint} cannot be reached: {text}",
-            remedy="Check the network, the proxy and endpoint_url.",
+            f"{who} cannot be reached: {text}",
+            remedy=f"Check the network, the proxy and {'endpoint_url' if ours else 'the AWS configuration'}.",
             fatal=True,
-            unsure=not isinstance(error, (known.EndpointConnectionError, known.ConnectTimeoutError)),
+            unsure=ours and not isinstance(error, (known.EndpointConnectionError, known.ConnectTimeoutError)),
         )
     return ProviderError(f"Route53 cannot be asked: {text}", fatal=True)
 

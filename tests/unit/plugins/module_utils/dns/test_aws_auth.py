@@ -260,6 +260,19 @@ def test_a_refused_role_of_a_profile_is_no_refusal_of_route53(
     assert "route53:" not in str(caught.value)
 
 
+def test_an_sts_that_a_profile_cannot_reach_is_not_taken_for_route53(
+    amazon: Amazon, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    profiles(amazon, monkeypatch, tmp_path)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    with pytest.raises(ProviderError) as caught:
+        provider(amazon, profile="lent", sts_endpoint_url=None).zones(["example.com"])
+    assert "what lends the AWS credentials cannot be reached" in str(caught.value)
+    assert "http://127.0.0.1:1" in str(caught.value)
+    assert not caught.value.unsure, "nothing can have been carried out"
+
+
 def test_a_profile_assumes_a_role_by_option(amazon: Amazon, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The profile's keys and its region."""
     profiles(amazon, monkeypatch, tmp_path)
