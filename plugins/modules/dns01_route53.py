@@ -66,6 +66,13 @@ EXAMPLES = r"""
         values:
           - LPsIwTo7o8BoG0-vjCyGQGBWSVIPxI-i_X336eUOQZo
           - DK3eZ9Lr0hfFU0bTHZR4kbZ2vRGJXpXGOXVgeHqMz5A
+
+- name: In a zone of another account
+  certfleet.acme.dns01_route53:
+    assume_role_arn: arn:aws:iam::123456789012:role/acme-dns
+    external_id: "{{ acme_external_id }}"
+    records: "{{ orders.txt_records }}"
+  delegate_to: localhost
 """
 
 RETURN = r"""

@@ -73,7 +73,8 @@ def _route(entry: Mapping[str, Any]) -> Route:
 
 
 def _route53(options: Mapping[str, Any]) -> Provider:
-    from .route53 import Route53, connect
+    from .aws_auth import connect
+    from .route53 import Route53
 
     return Route53(connect(options), requests_per_second=float(_given(options, "requests_per_second", 4.0)))
 
