@@ -128,8 +128,8 @@ def run(ground: Ground, write: str, seed: int, folder: Path) -> dict[str, Any]:
         path.touch(mode=0o600)
         path.write_text(json.dumps(task), encoding="utf-8")
         words = [sys.executable, "-m", "tests.benchmarks.race", "--task", str(path)]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        workers.append(subprocess.Popen(words, text=True, **pipes))
+        pipe = subprocess.PIPE
+        workers.append(subprocess.Popen(words, text=True, stdin=pipe, stdout=pipe, stderr=pipe))
     for worker in workers:
         assert worker.stdout is not None
         if worker.stdout.readline() != "ready\n":

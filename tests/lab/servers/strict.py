@@ -200,7 +200,7 @@ def serve(state: State) -> None:
             for attempt in (1, 2):
                 connection = getattr(local, "connection", None)
                 if connection is None:
-                    connection = local.connection = http.client.HTTPConnection(behind, timeout=30)
+                    connection = local.connection = http.client.HTTPConnection(behind, timeout=120)
                 try:
                     connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
                     for name, value in self.headers.items():

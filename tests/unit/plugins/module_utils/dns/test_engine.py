@@ -129,6 +129,18 @@ def test_a_thousand_names_in_few_calls() -> None:
     assert not memory.sets
 
 
+def test_calls_grow_with_zones_and_not_with_names() -> None:
+    zones = [Zone(f"Z{number}", f"z{number}.example") for number in range(20)]
+    for each in (1, 500):
+        memory = Memory(*zones)
+        one = engine(memory)
+        wanted = [TxtRecord(f"_acme-challenge.w{n}.{zone.name}", f"{n:043d}") for zone in zones for n in range(each)]
+        assert not one.present(wanted).failed
+        assert not one.absent(wanted).failed
+        assert memory.calls == 1 + 20 * (1 + 1 + 1)
+        assert not memory.sets
+
+
 def test_new_names_are_written_without_reading() -> None:
     memory = Memory()
     one = engine(memory)
