@@ -12,8 +12,8 @@ version_added: 1.0.0
 author:
   - certfleet.acme contributors (@certfleet)
 description:
-  - A TXT value of a challenge is a digest, which does not tell whose it is. So this module goes by a journal alone, that
-    the other modules keep when they have the option C(journal). What is in no journal is never touched.
+  - A TXT value of a challenge is a digest, which does not tell whose it is. So this module goes by a journal alone,
+    which the other modules keep when they have the option C(journal). What is in no journal is never touched.
   - It tells of each value that was noted down and not taken away since, which run added it and when, whether that run
     still lives, and whether the value is still in DNS.
   - It removes those values and no others. Other values at the same name, and their TTL, are kept even when another
@@ -28,8 +28,8 @@ options:
   state:
     description:
       - V(listed) changes nothing.
-      - V(absent) removes the values that O(older_than) and O(owner) mean, and crosses them off the journal. At least one
-        of the two is needed.
+      - V(absent) removes the values that O(older_than) and O(owner) mean, and crosses them off the journal. At least
+        one of the two is needed.
     type: str
     choices: [listed, absent]
     default: listed
@@ -206,7 +206,8 @@ from ansible_collections.certfleet.acme.plugins.module_utils._module import run
 
 
 def main() -> None:
-    run(AnsibleModule(argument_spec=STALE_ARGSPEC, supports_check_mode=True), manage_stale)
+    # Ansible writes the options to the system log, and would not find a key of several lines among dns_providers.
+    run(AnsibleModule(argument_spec=STALE_ARGSPEC, supports_check_mode=True, no_log=True), manage_stale)
 
 
 if __name__ == "__main__":

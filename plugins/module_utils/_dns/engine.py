@@ -46,8 +46,11 @@ class Notes(Protocol):
     def announce(self, values: Iterable[Placed]) -> None:
         """These are about to be added. Raises CertfleetError, and then none is."""
 
+    def withdraw(self, values: Iterable[Placed]) -> None:
+        """These were announced and then not added; who else added them is another matter."""
+
     def forget(self, values: Iterable[Placed]) -> None:
-        """These are certainly not there."""
+        """These are certainly not there, whoever added them."""
 
 
 class Engine:
@@ -229,13 +232,13 @@ class Engine:
             except CertfleetError as cause:
                 outcome.failed.update({record: cause for place in places for record in place.records})
                 return outcome, waits
-        gone: list[Placed] = []
+        done: list[Placed] = []
         for place in places:
             error = broken.get(id(place.provider))
             if error is not None:
                 outcome.failed.update(dict.fromkeys(place.records, error))
                 if not absent:
-                    gone += place.placed(record for record in place.records if record not in self.possibly_there)
+                    done += place.placed(record for record in place.records if record not in self.possibly_there)
                 continue
             before = self.possibly_there.copy()
             if not absent:
@@ -259,9 +262,11 @@ class Engine:
                 untouched = failed and record.name not in written.unsure and record not in before
                 if (not failed) if absent else untouched:
                     self.possibly_there.discard(record)
-                    gone += place.placed([record])
-        if self._journal is not None:
-            self._journal.forget(gone)
+                    done += place.placed([record])
+        if self._journal is not None and absent:
+            self._journal.forget(done)
+        elif self._journal is not None:
+            self._journal.withdraw(done)
         return outcome, waits
 
     def _account(self, place: _Place, written: Written, outcome: Outcome) -> ZoneWait:

@@ -59,9 +59,8 @@ def manage_stale(module: AnsibleModule) -> NoReturn:
         module.warn(f"there is no journal {params['journal']}: no run has begun one yet, or it is elsewhere")
         finish(module, "records", [], item_word="record", name_key="record", api_calls=0)
     now = time.time()
-    with closing(
-        Journal(Folder(params["journal"], create=False), Run("", "", now, 0, "", "dns01_stale", PASSING))
-    ) as journal:
+    nobody = Run("", "", now, 0, "", "dns01_stale", PASSING)
+    with closing(Journal(Folder(params["journal"], create=False), nobody)) as journal:
         chosen = _Chosen(journal, now, least, params["owner"])
         entries = chosen.entries()
         engine = None

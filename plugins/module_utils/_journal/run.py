@@ -65,17 +65,24 @@ class Journal:
         else:
             self._write(lines)
 
+    def withdraw(self, values: Iterable[Placed]) -> None:
+        """Cross off what this run has announced and not added. An earlier run may have added it. Never raises."""
+        self._cross_off(set(values), everywhere=False)
+
     def forget(self, values: Iterable[Placed]) -> None:
         """Cross off values that are certainly not there: of this run and of all that no longer run. Never raises."""
-        missing = set(values)
-        if not missing:
+        self._cross_off(set(values), everywhere=True)
+
+    def _cross_off(self, values: set[Placed], *, everywhere: bool) -> None:
+        if not values:
             return
         try:
-            own = missing & self._left
+            own = values & self._left
             if own and self._fd >= 0:
                 self._write(model.gone(own, self._clock()))
             self._left -= own
-            self._folder.strike(missing)
+            if everywhere:
+                self._folder.strike(values)
         except CertfleetError as error:
             self.troubles.append(f"values that are gone stay in the journal: {error}")
 
@@ -86,8 +93,8 @@ class Journal:
             run = file.told.run or _UNKNOWN
             if file.told.later:
                 self.troubles.append(f"{file.name} of the journal is of a later version and was left alone")
-            elif file.told.damaged > 1 or file.told.run is None:
-                # One is what a kill in the middle of a write leaves.
+            elif file.told.damaged > 1 or (file.told.run is None and file.told.values):
+                # One torn line is what a kill in the middle of a write leaves.
                 self.troubles.append(f"{file.name} of the journal is damaged: {file.told.damaged} lines are no use")
             for placed, added in file.told.values.items():
                 entry = Entry(placed, run, added, file.alive, run.kind != PASSING)
