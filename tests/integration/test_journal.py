@@ -6,15 +6,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import select
 import signal
 import stat
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 import pytest
 from ansible_collections.certfleet.acme.plugins.module_utils._dns.factory import build_engine
@@ -25,6 +28,7 @@ from ansible_collections.certfleet.acme.plugins.module_utils._journal.run import
 from tests.integration.conftest import DEFAULT, Labs
 from tests.integration.google_cloud import GoogleCloud
 from tests.integration.route53_cloud import Cloud
+from tests.lab.api import Lab
 from tests.support.controller import Controller, item
 
 FOREIGN = '"foreign"'
@@ -35,17 +39,50 @@ def files(journal: Path) -> list[Path]:
     return sorted(journal.glob("*.jsonl"))
 
 
-def kill_when(process: subprocess.Popen[str], reached: Callable[[], bool]) -> bool:
-    """SIGKILL as soon as that is so; False when the process came to its end before."""
+#: Runs a module in a process of its own for each line, the name of a file with its options: the imports, which take
+#: longer than all else, are done once. Says the process id, and how it ended.
+FORKS = """
+import importlib, os, sys
+module = importlib.import_module("ansible_collections.certfleet.acme.plugins.modules.acme_certificate")
+import acme.client, boto3.session, botocore.endpoint, dns.query
+for line in iter(sys.stdin.readline, ""):
+    sys.argv[1:] = [line.strip()]
+    child = os.fork()
+    if child == 0:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        try:
+            module.main()
+        finally:
+            os._exit(0)
+    print(child, flush=True)
+    print(os.waitpid(child, 0)[1], flush=True)
+"""
+
+
+@pytest.fixture
+def forks() -> Iterator[subprocess.Popen[str]]:
+    """See FORKS."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", FORKS], stdin=pipe, stdout=pipe, text=True) as process:
+        yield process
+        process.communicate(timeout=60)
+
+
+def killed_after(forks: subprocess.Popen[str], lab: Lab, requests: int, file: Path) -> bool:
+    """Run acme_certificate and kill it once Route53 was asked so often; False when it came to its end before."""
+    assert forks.stdin is not None
+    assert forks.stdout is not None
+    lab.reset_log()
+    forks.stdin.write(f"{file}\n")
+    forks.stdin.flush()
+    child = int(forks.stdout.readline())
     end = time.monotonic() + 60
-    while process.poll() is None:
-        assert time.monotonic() < end
-        if reached():
-            process.send_signal(signal.SIGKILL)
+    while not select.select([forks.stdout], [], [], 0.002)[0]:
+        if len(lab.requests("route53")) >= requests or time.monotonic() > end:
+            os.kill(child, signal.SIGKILL)
             break
-        time.sleep(0.002)
-    process.communicate(timeout=60)
-    return process.returncode == -signal.SIGKILL
+    assert time.monotonic() < end
+    return int(forks.stdout.readline()) == signal.SIGKILL
 
 
 class TestKilledIssuance:
@@ -69,10 +106,15 @@ class TestKilledIssuance:
         records = [{"record": name, "values": [FOREIGN]}]
         assert controller.module("dns01_route53", **cloud.options, records=records, state="absent", ttl=900)["changed"]
 
-    def options(self, controller: Controller, journal: Path, owner: str) -> dict[str, Any]:
+    def options(
+        self, controller: Controller, journal: Path, owner: str, *, rate: int = 100, **more: Any
+    ) -> dict[str, Any]:
+        """What both runs are told to do. rate: requests to Route53 a second."""
+        dns = controller.dns()
+        dns["dns_providers"][0]["route53"]["requests_per_second"] = rate
         wanted = item("killed", "killed.example.com", "*.killed.example.com")
-        more = {"journal": str(journal), "journal_owner": owner}
-        return {**controller.ca(), **controller.dns(), "certificates": [wanted], **more}
+        noted = {"journal": str(journal), "journal_owner": owner}
+        return {**controller.ca(), **dns, "certificates": [wanted], **noted, **more}
 
     def test_a_run_that_lives_is_left_alone_and_a_killed_one_is_cleaned_up_after(
         self, controller: Controller, shared: str, tmp_path: Path
@@ -80,20 +122,22 @@ class TestKilledIssuance:
         lab, journal = controller.lab, tmp_path / "journal"
         lab.set_dns_lag(300)  # it would wait that long for DNS
         process = controller.start("acme_certificate", **self.options(controller, journal, "awx job 1"))
-        stale = {"journal": str(journal), "dns_providers": controller.dns()["dns_providers"]}
+        end = time.monotonic() + 60
+        stale: dict[str, Any] = {"journal": str(journal), "dns_providers": controller.dns()["dns_providers"]}
 
-        def written() -> bool:
-            if len(lab.txt_values(shared)) < 3:
-                return False
-            lab.reset_log()
-            told = controller.module("dns01_stale", **stale, state="absent", older_than=0)
-            assert not told["changed"]
-            found = [(one["record"], one["owner"], one["alive"], one["in_dns"]) for one in told["records"]]
-            assert found == [(shared, "awx job 1", True, True)] * 2
-            assert lab.counts("route53")["ChangeResourceRecordSets"] == 0
-            return True
-
-        assert kill_when(process, written)
+        while len(lab.txt_values(shared)) < 3:
+            assert process.poll() is None
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        lab.reset_log()
+        told = controller.module("dns01_stale", **stale, state="absent", older_than=0)
+        assert not told["changed"]
+        found = [(one["record"], one["owner"], one["alive"], one["in_dns"]) for one in told["records"]]
+        assert found == [(shared, "awx job 1", True, True)] * 2
+        assert lab.counts("route53")["ChangeResourceRecordSets"] == 0
+        process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=60)
+        assert process.returncode == -signal.SIGKILL
         lab.set_dns_lag(0)
         (left,) = files(journal)
         assert stat.S_IMODE(journal.stat().st_mode) == 0o700
@@ -115,20 +159,21 @@ class TestKilledIssuance:
         assert files(journal) == []
 
     def test_killed_at_any_request_the_next_run_finishes_and_nothing_of_both_is_left(
-        self, controller: Controller, shared: str, tmp_path: Path
+        self, controller: Controller, shared: str, tmp_path: Path, forks: subprocess.Popen[str]
     ) -> None:
         lab, journal = controller.lab, tmp_path / "journal"
         deaths = removed = 0
+        file = tmp_path / "killed.json"
+        file.touch(mode=0o600)
         for requests in range(1, 20):
-            lab.reset_log()
-            options = self.options(controller, journal, "killed")
-            # Long enough between its requests to be met there.
-            options["dns_providers"][0]["route53"]["requests_per_second"] = 20
-            process = controller.start("acme_certificate", **options)
-            if not kill_when(process, lambda count=requests: len(lab.requests("route53")) >= count):
+            # Slow enough to be met between its requests.
+            options = self.options(controller, journal, "killed", rate=20)
+            file.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": options}))
+            if not killed_after(forks, lab, requests, file):
                 break
             deaths += 1
-            result = controller.module("acme_certificate", **self.options(controller, journal, "next"))
+            again = self.options(controller, journal, "next", dns_wait="none")
+            result = controller.module("acme_certificate", **again)
             assert result["certificates"][0]["fullchain"], result["msg"]
             removed += len(result["stale_removed"])
             assert lab.txt_values(shared) == ["foreign"]
@@ -141,7 +186,11 @@ class TestKilledIssuance:
     ) -> None:
         lab, journal = controller.lab, tmp_path / "journal"
         names = {"live": "_acme-challenge.live.example.com", "kept": "_acme-challenge.kept.example.com"}
-        kept = {"records": [{"record": names["kept"], "values": ["kept"]}], "journal": str(journal), "wait": "none"}
+        kept: dict[str, Any] = {
+            "records": [{"record": names["kept"], "values": ["kept"]}],
+            "journal": str(journal),
+            "wait": "none",
+        }
         assert controller.module("dns01_route53", **controller.route53(), **kept)["changed"]
         with open_journal({"journal": str(journal)}, program="test", kind=PASSING) as living:
             engine = build_engine({**controller.dns(), "dns_wait": "none", "dns_follow_cname": False}, journal=living)
@@ -175,15 +224,16 @@ class TestStale:
         held: dict[str, dict[str, tuple[int, list[str]]]] = {}
         providers: dict[str, dict[str, Any]] = {}
         ids: dict[str, str] = {}
+        cloud: Cloud | GoogleCloud
         for kind, cloud in (("route53", amazon), ("cloud_dns", google)):
-            zone, ids[kind] = cloud.zone()  # type: ignore[attr-defined]
+            zone, ids[kind] = cloud.zone()
             name = f"_acme-challenge.{zone}"
-            cloud.put(ids[kind], name, [FOREIGN], ttl=900)  # type: ignore[attr-defined]
-            held[kind] = cloud.holds(ids[kind])  # type: ignore[attr-defined]
-            options = {**cloud.options, "requests_per_second": 100}  # type: ignore[attr-defined]
+            cloud.put(ids[kind], name, [FOREIGN], ttl=900)
+            held[kind] = cloud.holds(ids[kind])
+            options = {**cloud.options, "requests_per_second": 100}
             providers[kind] = {"provider": kind, "zones": [zone], kind: options}
-            more = {"journal": str(journal), "journal_owner": f"job {kind}", "wait": "none"}
-            answer = cloud.module({name: ["ours"]}, **more)  # type: ignore[attr-defined]
+            more: dict[str, Any] = {"journal": str(journal), "journal_owner": f"job {kind}", "wait": "none"}
+            answer = cloud.module({name: ["ours"]}, **more)
             assert answer.returncode == 0, answer.output
             assert answer.result["changed"]
 
@@ -241,8 +291,8 @@ class TestStale:
         assert amazon.module({name: ["ours"]}, state="absent").result["changed"]  # by hand, without the journal
         controller = Controller(amazon.lab, tmp_path)
         providers = [{"provider": "route53", "zones": [zone], "route53": amazon.options}]
-        given = {"journal": str(journal), "dns_providers": providers, "state": "absent", "older_than": "0"}
-        told = controller.module("dns01_stale", **given)
+        given: dict[str, Any] = {"journal": str(journal), "dns_providers": providers, "state": "absent"}
+        told = controller.module("dns01_stale", **given, older_than="0")
         assert [(one["in_dns"], one["changed"]) for one in told["records"]] == [(False, False)]
         assert not told["changed"]
         assert files(journal) == []

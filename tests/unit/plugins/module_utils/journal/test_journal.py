@@ -132,7 +132,12 @@ def test_a_file_cut_anywhere_tells_of_whole_lines_only(length: int) -> None:
 def test_what_is_about_to_be_added_is_on_the_disk_first(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[int] = []
     sync = os.fsync
-    monkeypatch.setattr(os, "fsync", lambda fd: synced.append(os.fstat(fd).st_size) or sync(fd))
+
+    def noted(fd: int) -> None:
+        synced.append(os.fstat(fd).st_size)
+        sync(fd)
+
+    monkeypatch.setattr(os, "fsync", noted)
     journal = begin(path)
     journal.announce([ONE, TWO])
     (file,) = files(path)
