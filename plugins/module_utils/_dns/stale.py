@@ -75,6 +75,8 @@ def manage_stale(module: AnsibleModule) -> NoReturn:
         if engine is not None and removable and not module.check_mode:
             done = _remove(engine, journal, seen, removable & {one.placed for one in chosen.entries() if not one.alive})
             changes = done.sets
+        if absent and not module.check_mode:
+            journal.sweep()
     for trouble in dict.fromkeys(journal.troubles):
         module.warn(trouble)
     if module.check_mode:

@@ -71,11 +71,15 @@ class Journal:
 
     def forget(self, values: Iterable[Placed]) -> None:
         """Cross off values that are certainly not there: of this run and of all that no longer run. Never raises."""
-        self._cross_off(set(values), everywhere=True)
+        missing = set(values)
+        if missing:
+            self._cross_off(missing, everywhere=True)
+
+    def sweep(self) -> None:
+        """Remove the files of dead runs that have nothing left, as forget() does too. Never raises."""
+        self._cross_off(set(), everywhere=True)
 
     def _cross_off(self, values: set[Placed], *, everywhere: bool) -> None:
-        if not values:
-            return
         try:
             own = values & self._left
             if own and self._fd >= 0:

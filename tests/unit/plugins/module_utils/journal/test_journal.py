@@ -109,6 +109,7 @@ def test_what_is_listed_is_what_was_announced_and_not_confirmed(
         with closing(begin(path)) as later:
             later.forget(expected)
             assert later.entries() == []
+            later.sweep()
         assert files(path) == []
 
 
