@@ -158,19 +158,20 @@ class TestKilledIssuance:
         assert lab.counts("route53")["ChangeResourceRecordSets"] <= 4
         assert files(journal) == []
 
-    def test_killed_at_any_request_the_next_run_finishes_and_nothing_of_both_is_left(
+    def test_killed_at_each_step_the_next_run_finishes_and_nothing_of_both_is_left(
         self, controller: Controller, shared: str, tmp_path: Path, forks: subprocess.Popen[str]
     ) -> None:
         lab, journal = controller.lab, tmp_path / "journal"
         deaths = removed = 0
         file = tmp_path / "killed.json"
         file.touch(mode=0o600)
-        for requests in range(1, 20):
+        # A write that meets the foreign value, one that does not, waiting for it, and the clean-up.
+        for requests in (2, 4, 6, 7):
             # Slow enough to be met between its requests.
             options = self.options(controller, journal, "killed", rate=20)
             file.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": options}))
             if not killed_after(forks, lab, requests, file):
-                break
+                continue
             deaths += 1
             again = self.options(controller, journal, "next", dns_wait="none")
             result = controller.module("acme_certificate", **again)
@@ -178,7 +179,7 @@ class TestKilledIssuance:
             removed += len(result["stale_removed"])
             assert lab.txt_values(shared) == ["foreign"]
             assert files(journal) == []
-        assert 3 <= deaths < 19
+        assert deaths >= 3  # the last one may have come to its end
         assert removed >= 2
 
     def test_values_of_others_that_live_or_are_meant_to_stay_outlive_a_run(
