@@ -227,6 +227,16 @@ options:
             type: str
             choices: [hmac-sha1, hmac-sha224, hmac-sha256, hmac-sha384, hmac-sha512]
             default: hmac-sha256
+requirements:
+  - boto3 >= 1.34, for names in Route53
+  - google-cloud-dns >= 0.35, for names in Cloud DNS
+  - dnspython >= 2.4
+notes:
+  - Environment variables and configuration files are read where the module runs.
+"""
+
+    WRITING = r"""
+options:
   dns_ttl:
     description:
       - Seconds that name servers may keep a record set that is made here. A set that exists keeps its own.
@@ -265,10 +275,4 @@ options:
     type: bool
     default: true
     version_added: 1.0.0
-requirements:
-  - boto3 >= 1.34, for names in Route53
-  - google-cloud-dns >= 0.35, for names in Cloud DNS
-  - dnspython >= 2.4
-notes:
-  - Environment variables and configuration files are read where the module runs.
 """

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ansible.module_utils.basic import env_fallback
 
 from .._batch import BATCH_ARGSPEC
+from .._journal.argspec import JOURNAL_ARGSPEC
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -126,6 +127,7 @@ _RECORDS_ARGSPEC: dict[str, dict[str, Any]] = {
     "wait_timeout": {"type": "int", "default": 300},
     "resolvers": {"type": "list", "elements": "str", "default": []},
     "follow_cname": {"type": "bool", "default": False},
+    **JOURNAL_ARGSPEC,
     "item_failures": BATCH_ARGSPEC["item_failures"],
 }
 
