@@ -9,17 +9,20 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.integration import providers
 from tests.lab.api import Lab
 from tests.lab.errors import LabError
 from tests.lab.servers import pebble
 from tests.runner import paths, tree
 
+#: The lab of scenarios that name none, unless a provider is chosen.
 DEFAULT = ("acme2certifier", "ministack")
 
 if "ANSIBLE_COLLECTIONS_PATH" not in os.environ:  # run by hand, not by `make`
@@ -27,6 +30,36 @@ if "ANSIBLE_COLLECTIONS_PATH" not in os.environ:  # run by hand, not by `make`
     os.environ["ANSIBLE_COLLECTIONS_PATH"] = str(paths.LINKED)
     os.environ["PYTHONPATH"] = os.pathsep.join([str(paths.LINKED), str(paths.ROOT)])
     sys.path.insert(0, str(paths.LINKED))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    words = "run every scenario that touches DNS, and only those, with this provider"
+    parser.addoption("--dns", choices=sorted(providers.PROVIDERS), help=words)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    line = "provider(name, reason): a scenario of one DNS provider (route53 or cloud_dns), and why of no other"
+    config.addinivalue_line("markers", line)
+    if config.getoption("--dns"):
+        os.environ[providers.VARIABLE] = config.getoption("--dns")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With a provider chosen: keep what uses a lab, without what is of another provider."""
+    for mark in (mark for item in items for mark in item.iter_markers("provider")):
+        assert mark.args[0] in providers.PROVIDERS.values(), mark
+        assert mark.kwargs["reason"], mark
+    if not providers.chosen():
+        return
+    kind = providers.PROVIDERS[providers.chosen()]
+    kept = [
+        item
+        for item in items
+        if "labs" in getattr(item, "fixturenames", ())
+        and all(mark.args[0] == kind for mark in item.iter_markers("provider"))
+    ]
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept
 
 
 def missing(what: str) -> None:
@@ -37,30 +70,31 @@ def missing(what: str) -> None:
 
 
 class Labs:
-    """Labs of this test process, each started when first asked for."""
+    """Labs of this test process, each started when first asked for. dns: an emulator of Route53, or cloud_dns."""
 
     def __init__(self) -> None:
         self._kept: dict[tuple[str, str, str], Lab] = {}
         self._all: list[Lab] = []
 
-    def get(self, ca: str, dns: str, *, purpose: str = "", **options: Any) -> Lab:
+    def get(self, ca: str, dns: str = "", *, purpose: str = "", **options: Any) -> Lab:
         """The lab of this CA and emulator that tests share: use names and stores of your own in it.
 
         Tests that leave records behind share one among themselves, under a purpose of their own.
         """
-        key = (ca, dns, purpose)
+        key = (ca, dns or providers.pairs(DEFAULT)[0][1], purpose)
         if key not in self._kept:
-            self._kept[key] = self.fresh(ca, dns, **options)
+            self._kept[key] = self.fresh(*key[:2], **options)
         return self._kept[key]
 
-    def fresh(self, ca: str = DEFAULT[0], dns: str = DEFAULT[1], **options: Any) -> Lab:
+    def fresh(self, ca: str = DEFAULT[0], dns: str = "", **options: Any) -> Lab:
         """A lab that nobody else uses, options as for Lab.up. The test may end it; else it ends with the process."""
         if ca == pebble.NAME:
             try:
                 pebble.find()
             except LabError as error:
                 missing(str(error))
-        lab = Lab.up(ca=ca, dns_provider=dns, **options)
+        dns = dns or providers.pairs(DEFAULT)[0][1]
+        lab = Lab.up(ca=ca, **providers.options(dns, options))
         self._all.append(lab)
         return lab
 
@@ -82,11 +116,32 @@ def labs() -> Iterator[Labs]:
 
 
 @pytest.fixture
-def lab(request: pytest.FixtureRequest, labs: Labs) -> Lab:
-    """A shared lab, its request log empty; ``parametrize("lab", [(CA, EMULATOR)], indirect=True)`` chooses which."""
-    chosen = labs.get(*getattr(request, "param", DEFAULT))
+def lab(request: pytest.FixtureRequest, labs: Labs) -> Iterator[Lab]:
+    """A shared lab, its request log empty; ``parametrize("lab", pairs((CA, PROVIDER)), indirect=True)`` chooses which.
+
+    Nothing that was sent to Cloud DNS or answered by it may be against Google's own description of its API.
+    """
+    chosen = labs.get(*getattr(request, "param", providers.pairs(DEFAULT)[0]))
     chosen.reset_log()
-    return chosen
+    yield chosen
+    if chosen.cloud_dns:
+        assert chosen.cloud_violations() == []
+
+
+@pytest.fixture
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses between attempts take a twentieth, botocore's too; how many attempts there are is as it is."""
+    from ansible_collections.certfleet.acme.plugins.module_utils._dns.cloud_dns import CloudDns
+    from ansible_collections.certfleet.acme.plugins.module_utils._dns.engine import Engine
+
+    pause = time.sleep
+
+    def short(seconds: float) -> None:
+        pause(seconds / 20)
+
+    monkeypatch.setattr(time, "sleep", short)
+    for made in (Engine, CloudDns):
+        monkeypatch.setitem(made.__init__.__kwdefaults__, "sleep", short)
 
 
 @pytest.fixture(scope="session")

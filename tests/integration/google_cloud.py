@@ -26,6 +26,25 @@ MODULE = "ansible_collections.certfleet.acme.plugins.modules.dns01_cloud_dns"
 #: Nothing outside of this machine is asked: not the metadata server of a cloud, and no https.
 NOTHING_OUTSIDE = {"NO_GCE_CHECK": "true", "HTTPS_PROXY": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
 
+#: throttle, quota, error, unavailable, cut: nothing is carried out; late, lose: it is, and the answer does not say so;
+#: precondition, exists: a change is refused as if somebody else had been there.
+FAULTS: dict[str, dict[str, Any]] = {
+    "throttle": {"status": 429, "reason": "rateLimitExceeded"},
+    "quota": {"status": 403, "reason": "quotaExceeded"},
+    "error": {"status": 500},
+    "unavailable": {"status": 503},
+    "cut": {"cut": True},
+    "late": {"status": 503, "after": True},
+    "lose": {"cut": True, "after": True},
+    "precondition": {"status": 412, "reason": "conditionNotMet", "kind": "changes.create"},
+    "exists": {
+        "status": 409,
+        "reason": "alreadyExists",
+        "message": "The resource 'entity.change.additions[0]' named 'n' already exists",
+        "kind": "changes.create",
+    },
+}
+
 
 class GoogleCloud:
     """The project of a lab. Tests make zones of their own in it and so do not see each other."""
@@ -57,23 +76,31 @@ class GoogleCloud:
         """Every TXT set of a zone: name to TTL and sorted values."""
         return self.client.held(zone_id)
 
+    def set_faults(self, **faults: float) -> None:
+        """From now on, let this befall every so many-th request; what is not named is off."""
+        self.lab.set_cloud_faults(*({"every": int(every), **FAULTS[name]} for name, every in faults.items()))
+
     def count(self) -> Counter[str]:
         """Start counting API calls from here; returns those until now."""
         counts = self.lab.counts("cloud_dns")
         self.lab.reset_log()
         return counts
 
-    def engine(self, *, wait: str = "authoritative", rate: float = 100.0, timeout: int = 20, **more: Any) -> Engine:
-        """An engine for this project."""
+    def params(
+        self, *, wait: str = "authoritative", rate: float = 100.0, timeout: int = 20, **more: Any
+    ) -> dict[str, Any]:
+        """Options of an engine for this project."""
         options = {**self.options, "requests_per_second": rate, **more}
-        return build_engine(
-            {
-                "dns_providers": [{"provider": "cloud_dns", "zones": [], "cloud_dns": options}],
-                "dns_wait": wait,
-                "dns_timeout": timeout,
-                "dns_resolvers": [self.lab.dns],
-            }
-        )
+        return {
+            "dns_providers": [{"provider": "cloud_dns", "zones": [], "cloud_dns": options}],
+            "dns_wait": wait,
+            "dns_timeout": timeout,
+            "dns_resolvers": [self.lab.dns],
+        }
+
+    def engine(self, **options: Any) -> Engine:
+        """An engine for this project."""
+        return build_engine(self.params(**options))
 
     def module(
         self,

@@ -111,6 +111,10 @@ class Cloud:
         key = iam.create_access_key(UserName=name)["AccessKey"]
         return {"access_key": key["AccessKeyId"], "secret_key": key["SecretAccessKey"]}
 
+    def set_faults(self, **faults: float) -> None:
+        """From now on, let the strict layer do this; what is not named is off."""
+        self.lab.set_faults(**faults)
+
     def count(self) -> Counter[str]:
         """Start counting API calls from here; returns those until now."""
         counts = self.lab.counts("route53")
@@ -119,17 +123,21 @@ class Cloud:
 
     # What we do
 
-    def engine(self, *, wait: str = "authoritative", rate: float = 100.0, timeout: int = 20, **more: Any) -> Engine:
-        """An engine for this emulator."""
+    def params(
+        self, *, wait: str = "authoritative", rate: float = 100.0, timeout: int = 20, **more: Any
+    ) -> dict[str, Any]:
+        """Options of an engine for this emulator."""
         options = {**self.options, "requests_per_second": rate, **more}
-        return build_engine(
-            {
-                "dns_providers": [{"provider": "route53", "zones": [], "route53": options}],
-                "dns_wait": wait,
-                "dns_timeout": timeout,
-                "dns_resolvers": [self.lab.dns],
-            }
-        )
+        return {
+            "dns_providers": [{"provider": "route53", "zones": [], "route53": options}],
+            "dns_wait": wait,
+            "dns_timeout": timeout,
+            "dns_resolvers": [self.lab.dns],
+        }
+
+    def engine(self, **options: Any) -> Engine:
+        """An engine for this emulator."""
+        return build_engine(self.params(**options))
 
     def module(
         self,

@@ -23,6 +23,7 @@ from ansible_collections.certfleet.acme.plugins.module_utils._dns.factory import
 from ansible_collections.certfleet.acme.plugins.module_utils._dns.model import TxtRecord
 from ansible_collections.certfleet.acme.plugins.module_utils._errors import CertfleetError
 
+from tests.integration.conftest import missing
 from tests.lab import ports
 
 MODULE = "ansible_collections.certfleet.acme.plugins.modules.dns01_rfc2136"
@@ -120,7 +121,7 @@ class Bind:
 def bind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bind]:
     program = shutil.which("named") or shutil.which("named", path="/usr/sbin")
     if program is None:
-        pytest.skip("no name server to send updates to: apt-get install bind9 brings named")
+        missing("no name server to send updates to: apt-get install bind9 brings named")
     made = Bind(tmp_path_factory.mktemp("bind"), program)
     yield made
     made.end()

@@ -29,6 +29,7 @@ from tests.integration.fleet import playbook
 from tests.integration.route53_cloud import Cloud, run_module
 from tests.lab import tls
 
+pytestmark = pytest.mark.provider("route53", reason="what is the same with Cloud DNS is in test_dns01_cloud_dns.py")
 ONE = "LPsIwTo7o8BoG0-vjCyGQGBWSVIPxI-i_X336eUOQZo"
 TWO = "DK3eZ9Lr0hfFU0bTHZR4kbZ2vRGJXpXGOXVgeHqMz5A"
 

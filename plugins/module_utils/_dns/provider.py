@@ -87,6 +87,8 @@ class Provider(ABC):
     #: For messages, for example "Route53".
     title: str
     limits: Limits
+    #: How often a batch is sent again when the provider was busy, beside what its library repeats by itself.
+    repeats: int = 4
     #: Requests sent so far, repeated ones included.
     calls: int = 0
 

@@ -24,8 +24,6 @@ from .provider import BatchRefused, Denied, Provider, ProviderBusy, ProviderErro
 
 #: How often one name may lose its race before it counts as failed.
 _MAX_CONFLICTS = 12
-#: How often a whole batch is repeated for a provider that is busy, after the library's own retries.
-_MAX_BUSY = 4
 #: After so many single names refused by permissions and none allowed, the rest is not taken apart any further.
 _ENOUGH_DENIALS = 4
 
@@ -155,6 +153,7 @@ class ZoneWriter:
     # --- what can go wrong with it
 
     def _refused(self, work: _Work, refusal: BatchRefused) -> None:
+        work.busy = 0  # it did answer
         batch = set(work.names)
         for name in batch & set(refusal.refused):
             self._fail([name], self._refusal(name, refusal.refused[name]))
@@ -214,10 +213,10 @@ class ZoneWriter:
         self._fresh |= found.keys()
 
     def _busy(self, work: _Work, error: ProviderBusy) -> None:
-        if work.busy >= _MAX_BUSY:
+        if work.busy >= self._provider.repeats:
             self._fail(work.names, error)
             return
-        self._sleep(random.uniform(1.0, 2.0) * 2**work.busy)  # noqa: S311 - jitter
+        self._sleep(random.uniform(1.0, 2.0) * 2 ** min(work.busy, 3))  # noqa: S311 - jitter
         self._again(_Work(work.names, work.refusals, work.busy + 1))
 
     def _denied(self, work: _Work, error: Denied) -> None:
