@@ -10,9 +10,9 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -22,6 +22,11 @@ from tests.lab.errors import LabError
 from tests.lab.servers import pebble
 from tests.runner import paths, tree
 
+if TYPE_CHECKING:
+    from tests.integration.google_cloud import GoogleCloud
+    from tests.integration.route53_cloud import Cloud
+
+Grounds = Callable[[str], "Cloud | GoogleCloud"]
 #: The lab of scenarios that name none, unless a provider is chosen.
 DEFAULT = ("acme2certifier", "ministack")
 
@@ -62,7 +67,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = kept
 
 
-def missing(what: str) -> None:
+def missing(what: str) -> NoReturn:
     """Skip the test, or fail it in an automated build, where nothing may be left out unseen."""
     if paths.UNDER_CI:
         pytest.fail(f"{what}; with CI=true that is a failure")
@@ -129,6 +134,34 @@ def lab(request: pytest.FixtureRequest, labs: Labs) -> Iterator[Lab]:
 
 
 @pytest.fixture
+def grounds(labs: Labs, tmp_path: Path) -> Iterator[Grounds]:
+    """Gives a DNS provider by name: ``strict`` (ministack behind the layer that refuses what AWS refuses), ``moto`` or
+    ``cloud_dns``. It does no harm by itself, and nothing that Cloud DNS got or answered may be against its description.
+    """
+    from tests.integration.google_cloud import GoogleCloud
+    from tests.integration.route53_cloud import Cloud
+
+    used: list[GoogleCloud] = []
+
+    def get(name: str) -> Cloud | GoogleCloud:
+        if name == providers.CLOUD_DNS:
+            lab = labs.get(*DEFAULT, purpose="cloud zones", hosts=0, cloud_zones=["example.org"])
+            used.append(GoogleCloud(lab, tmp_path))
+            used[-1].set_faults()
+            return used[-1]
+        if name == "moto":
+            return Cloud(labs.get(DEFAULT[0], name, purpose="zones", hosts=0), tmp_path)
+        cloud = Cloud(labs.get(*DEFAULT, purpose="strict", hosts=0, strict=True), tmp_path)
+        cloud.set_faults()
+        return cloud
+
+    yield get
+    for cloud in used:
+        cloud.set_faults()
+        assert cloud.lab.cloud_violations() == []
+
+
+@pytest.fixture
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses between attempts take a twentieth, botocore's too; how many attempts there are is as it is."""
     from ansible_collections.certfleet.acme.plugins.module_utils._dns.cloud_dns import CloudDns
@@ -141,7 +174,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(time, "sleep", short)
     for made in (Engine, CloudDns):
-        monkeypatch.setitem(made.__init__.__kwdefaults__, "sleep", short)
+        monkeypatch.setitem(made.__init__.__kwdefaults__ or {}, "sleep", short)
 
 
 @pytest.fixture(scope="session")

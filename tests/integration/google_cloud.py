@@ -6,10 +6,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import uuid
 from collections import Counter
 from collections.abc import Mapping
@@ -19,7 +15,8 @@ from typing import Any
 from ansible_collections.certfleet.acme.plugins.module_utils._dns.engine import Engine
 from ansible_collections.certfleet.acme.plugins.module_utils._dns.factory import build_engine
 
-from tests.integration.route53_cloud import Answer
+from tests.integration import module_run
+from tests.integration.module_run import Answer
 from tests.lab.api import Lab
 
 MODULE = "ansible_collections.certfleet.acme.plugins.modules.dns01_cloud_dns"
@@ -47,7 +44,12 @@ FAULTS: dict[str, dict[str, Any]] = {
 
 
 class GoogleCloud:
-    """The project of a lab. Tests make zones of their own in it and so do not see each other."""
+    """The project of a lab. Tests make zones of their own in it and so do not see each other.
+
+    title: of the provider, in messages; zone_path: before a zone's id; zone_list, write: kinds of requests.
+    """
+
+    title, zone_path, zone_list, write = "Cloud DNS", "managedZones/", "managedZones.list", "changes.create"
 
     def __init__(self, lab: Lab, folder: Path) -> None:
         self.lab = lab
@@ -110,7 +112,7 @@ class GoogleCloud:
         environment: Mapping[str, str] | None = None,
         **options: Any,
     ) -> Answer:
-        """Run dns01_cloud_dns as Ansible does: a process of its own, its options in a file."""
+        """Run dns01_cloud_dns; see module_run.run."""
         arguments = {
             **self.options,
             "requests_per_second": 100,
@@ -127,21 +129,6 @@ class GoogleCloud:
 
 def run_module(arguments: Mapping[str, Any], folder: Path, environment: Mapping[str, str] | None = None) -> Answer:
     """Run dns01_cloud_dns with these arguments and, of Google, nothing of the environment but what is given."""
-    file = folder / f"{uuid.uuid4().hex}.json"
-    file.touch(mode=0o600)
-    file.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": dict(arguments)}), encoding="utf-8")
-    foreign = ("GCP_", "GOOGLE_", "GCE_", "CLOUDSDK_")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-    kept.update({"HOME": str(folder), **NOTHING_OUTSIDE, **(environment or {})})
-    done = subprocess.run(
-        [sys.executable, "-m", MODULE, str(file)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env=kept,
-        stdin=subprocess.DEVNULL,
-        check=False,
+    return module_run.run(
+        MODULE, arguments, folder, environment, foreign=("GCP_", "GOOGLE_", "GCE_", "CLOUDSDK_"), fixed=NOTHING_OUTSIDE
     )
-    file.unlink()
-    assert done.stdout.lstrip().startswith("{"), done.stdout + done.stderr
-    return Answer(done.returncode, json.loads(done.stdout), done.stdout + done.stderr)

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.lab.api import ZONES, Lab
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 CLOUD_DNS = "cloud_dns"
 #: Each with the provider of the collection that is used with it.
 PROVIDERS = {"ministack": "route53", "moto": "route53", CLOUD_DNS: CLOUD_DNS}
+ONLY_ROUTE53 = pytest.mark.provider("route53", reason="another parameter of the same scenario has Cloud DNS")
+ONLY_CLOUD_DNS = pytest.mark.provider(CLOUD_DNS, reason="another parameter of the same scenario has Route53")
 #: Carries the choice to the processes of a test run.
 VARIABLE = "CERTFLEET_DNS"
 

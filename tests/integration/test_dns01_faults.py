@@ -10,22 +10,20 @@ import multiprocessing
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.certfleet.acme.plugins.module_utils._dns.factory import build_engine
 from ansible_collections.certfleet.acme.plugins.module_utils._dns.model import Outcome, TxtRecord
 
-from tests.integration.conftest import DEFAULT, Labs
+from tests.integration.conftest import Grounds
 from tests.integration.google_cloud import GoogleCloud
+from tests.integration.providers import ONLY_CLOUD_DNS, ONLY_ROUTE53
 from tests.integration.route53_cloud import Cloud
 
 #: New processes begin with the libraries loaded, and without the threads of the tests.
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload([__name__, "boto3", "google.cloud.dns"])
-Ground = Callable[[str], "Cloud | GoogleCloud"]
 #: Names of faults as the grounds know them, each with how often it strikes.
 BOTH: tuple[dict[str, float], ...] = (
     {"throttle": 2},
@@ -34,14 +32,12 @@ BOTH: tuple[dict[str, float], ...] = (
     {"error": 2},
     {"throttle": 2, "lose": 3, "error": 5},
 )
-ROUTE53 = pytest.mark.provider("route53", reason="runs with Cloud DNS are the other half of the parameters")
-CLOUD_DNS = pytest.mark.provider("cloud_dns", reason="runs with Route53 are the other half of the parameters")
-GROUNDS = [pytest.param("route53", marks=ROUTE53), pytest.param("cloud_dns", marks=CLOUD_DNS)]
+GROUNDS = [pytest.param("strict", marks=ONLY_ROUTE53), pytest.param("cloud_dns", marks=ONLY_CLOUD_DNS)]
 #: Faults that one of them has. prior: seconds in which a zone takes no further change.
 CASES = [
-    *(pytest.param("route53", faults, marks=ROUTE53) for faults in (*BOTH, {"prior": 0.4})),
+    *(pytest.param("strict", faults, marks=ONLY_ROUTE53) for faults in (*BOTH, {"prior": 0.4})),
     *(
-        pytest.param("cloud_dns", faults, marks=CLOUD_DNS)
+        pytest.param("cloud_dns", faults, marks=ONLY_CLOUD_DNS)
         for faults in (
             *BOTH,
             {"quota": 2},
@@ -55,35 +51,14 @@ CASES = [
 ]
 
 
-@pytest.fixture
-def ground(labs: Labs, tmp_path: Path) -> Iterator[Ground]:
-    """Gives a provider that does no harm yet; for Route53 it refuses what AWS refuses."""
-    used: list[GoogleCloud] = []
-
-    def get(name: str) -> Cloud | GoogleCloud:
-        if name == "route53":
-            cloud = Cloud(labs.get(*DEFAULT, purpose="strict", hosts=0, strict=True), tmp_path)
-            cloud.set_faults()
-            return cloud
-        lab = labs.get(*DEFAULT, purpose="cloud zones", hosts=0, cloud_zones=["example.org"])
-        used.append(GoogleCloud(lab, tmp_path))
-        used[0].set_faults()
-        return used[0]
-
-    yield get
-    for cloud in used:
-        cloud.set_faults()
-        assert cloud.lab.cloud_violations() == []
-
-
 def words(value: str | dict[str, float]) -> str:
     return value if isinstance(value, str) else "-".join(value)
 
 
 @pytest.mark.usefixtures("hurry")
 @pytest.mark.parametrize(("name", "faults"), CASES, ids=words)
-def test_a_run_among_faults_ends_right_and_leaves_nothing(ground: Ground, name: str, faults: dict[str, float]) -> None:
-    cloud = ground(name)
+def test_a_run_among_faults_ends_right(grounds: Grounds, name: str, faults: dict[str, float]) -> None:
+    cloud = grounds(name)
     (one, one_id), (two, two_id) = cloud.zone(), cloud.zone()
     shared = f"_acme-challenge.shared.{one}"
     cloud.put(one_id, shared, ['"foreign"'], ttl=900)
@@ -106,9 +81,9 @@ def test_a_run_among_faults_ends_right_and_leaves_nothing(ground: Ground, name: 
 
 @pytest.mark.parametrize("name", GROUNDS)
 @pytest.mark.parametrize("state", ["present", "absent"])
-def test_killed_at_any_request_the_next_run_finishes_and_leaves_nothing(ground: Ground, name: str, state: str) -> None:
+def test_killed_at_any_request_the_next_run_finishes(grounds: Grounds, name: str, state: str) -> None:
     """SIGKILL after each number of requests in turn, until a run gets through; then the next one runs to its end."""
-    cloud = ground(name)
+    cloud = grounds(name)
     zone, zone_id = cloud.zone()
     shared = f"_acme-challenge.shared.{zone}"
     cloud.put(zone_id, shared, ['"foreign"'], ttl=900)

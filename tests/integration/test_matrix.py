@@ -23,11 +23,10 @@ ROWS = [("2.16", "3.11", "3.10", "3.4.8"), ("2.21", "3.13", "3.9", "36.0.2")]
 
 def entry(rows: list[dict[str, str]], **wanted: str) -> dict[str, str]:
     """The row of matrix.json with these values; without one the test cannot run."""
-    for row in rows:
-        if wanted.items() <= row.items():
-            return row
-    missing(f"no environment with {', '.join(f'{key} {value}' for key, value in wanted.items())}")
-    raise AssertionError("not reached")
+    found = next((row for row in rows if wanted.items() <= row.items()), None)
+    if found is None:
+        missing(f"no environment with {', '.join(f'{key} {value}' for key, value in wanted.items())}")
+    return found
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"core{row[0]}-hosts{row[2]}")
