@@ -20,7 +20,7 @@ make sanity       ansible-test sanity
 make units        tests that need no server
 make integration  tests in the lab: real ACME servers, Route53 emulators, nginx
 make matrix       the installed collection on the oldest and the newest ansible-core
-make test-providers   the tests that touch DNS, all of them once with each provider; PROVIDER=NAME: with that one
+make test-providers  the tests that touch DNS, all of them with each provider; PROVIDER=NAME: with that one
 make build        the artifact, in .cache/build
 make bench        how many requests a certificate costs, one by one and in a batch of 100, counted by the servers
 make race         eight writers in one DNS zone: no value may be lost; WRITE=upsert shows that it would notice
