@@ -106,7 +106,7 @@ def test_credentials_that_route53_refuses(lab: Lab, tmp_path: Path, refusing: st
     assert lab.route53["secret_key"] not in cause
 
 
-# Amazon's library tries again and again for 15 s, which test_nobody_at_the_endpoint_is_one_line waits for in any case.
+# Amazon's library tries again and again for 15 s; test_nobody_at_the_endpoint_is_one_line hurries it.
 @pytest.mark.parametrize("lab", pairs(CLOUD_DNS), indirect=True)
 def test_a_provider_that_cannot_be_reached(lab: Lab, tmp_path: Path) -> None:
     dns = dns_of(lab)

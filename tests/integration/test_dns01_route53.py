@@ -179,6 +179,7 @@ def test_rights_to_one_zone_are_enough_with_its_id(strict: Cloud) -> None:
     assert "route53:GetChange" in waiting.record(name)["msg"]
 
 
+@pytest.mark.usefixtures("hurry")
 def test_nobody_at_the_endpoint_is_one_line(strict: Cloud, free_port: int) -> None:
     url = f"http://127.0.0.1:{free_port}"
     answer = strict.module({f"_acme-challenge.w{n}.example.com": [ONE] for n in range(3)}, endpoint_url=url)
