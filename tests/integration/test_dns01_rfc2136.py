@@ -26,6 +26,7 @@ from ansible_collections.certfleet.acme.plugins.module_utils._errors import Cert
 from ansible_collections.certfleet.acme.plugins.module_utils._journal.model import PASSING
 from ansible_collections.certfleet.acme.plugins.module_utils._journal.run import open_journal
 
+from tests.integration.conftest import missing
 from tests.lab import ports
 
 MODULE = "ansible_collections.certfleet.acme.plugins.modules.dns01_rfc2136"
@@ -123,7 +124,7 @@ class Bind:
 def bind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bind]:
     program = shutil.which("named") or shutil.which("named", path="/usr/sbin")
     if program is None:
-        pytest.skip("no name server to send updates to: apt-get install bind9 brings named")
+        missing("no name server to send updates to: apt-get install bind9 brings named")
     made = Bind(tmp_path_factory.mktemp("bind"), program)
     yield made
     made.end()

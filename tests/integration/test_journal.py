@@ -186,13 +186,14 @@ class TestKilledIssuance:
         self, controller: Controller, tmp_path: Path
     ) -> None:
         lab, journal = controller.lab, tmp_path / "journal"
+        route53 = lab.dns_providers[0]["route53"]
         names = {"live": "_acme-challenge.live.example.com", "kept": "_acme-challenge.kept.example.com"}
         kept: dict[str, Any] = {
             "records": [{"record": names["kept"], "values": ["kept"]}],
             "journal": str(journal),
             "wait": "none",
         }
-        assert controller.module("dns01_route53", **controller.route53(), **kept)["changed"]
+        assert controller.module("dns01_route53", **route53, **kept)["changed"]
         with open_journal({"journal": str(journal)}, program="test", kind=PASSING) as living:
             engine = build_engine({**controller.dns(), "dns_wait": "none", "dns_follow_cname": False}, journal=living)
             record = TxtRecord(names["live"], "living")
@@ -206,7 +207,7 @@ class TestKilledIssuance:
             }
             assert not engine.absent([record]).failed
         assert len(files(journal)) == 1
-        assert controller.module("dns01_route53", **controller.route53(), **kept, state="absent")["changed"]
+        assert controller.module("dns01_route53", **route53, **kept, state="absent")["changed"]
         assert files(journal) == []
         assert lab.all_txt() == {}
 

@@ -20,7 +20,7 @@ from typing import Any
 from cryptography import x509
 
 from . import cloud_dns as google
-from . import ports, processes
+from . import inventory, ports, processes
 from .errors import LabError
 from .requestlog import Request, count, read_pebble, read_records
 from .route53 import Access, Route53, unquoted
@@ -155,6 +155,11 @@ class Lab:
     def cloud(self) -> google.CloudDns:
         """The lab's own client of Cloud DNS."""
         return google.CloudDns(google.Access(**{name: self.cloud_dns[name] for name in google.Access.__annotations__}))
+
+    @property
+    def dns_providers(self) -> list[dict[str, Any]]:
+        """Who holds the zones, as the collection takes it; the inventory has the same."""
+        return inventory.dns_providers(self.info)
 
     @property
     def dns(self) -> str:

@@ -91,6 +91,8 @@ class Provider(ABC):
     #: What tells zones apart that have the same id, where ids are unique in an account or server only.
     account: str = ""
     limits: Limits
+    #: How often a batch is sent again when the provider was busy, beside what its library repeats by itself.
+    repeats: int = 4
     #: Requests sent so far, repeated ones included.
     calls: int = 0
 

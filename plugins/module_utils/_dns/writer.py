@@ -26,8 +26,6 @@ from .provider import BatchRefused, Denied, Provider, ProviderBusy, ProviderErro
 _MAX_CONFLICTS = 12
 #: Of a batch with no more names than this, all are read again after a second loss.
 _FEW_NAMES = 10
-#: How often a whole batch is repeated for a provider that is busy, after the library's own retries.
-_MAX_BUSY = 4
 #: After so many single names refused by permissions and none allowed, the rest is not taken apart any further.
 _ENOUGH_DENIALS = 4
 
@@ -157,6 +155,7 @@ class ZoneWriter:
     # --- what can go wrong with it
 
     def _refused(self, work: _Work, refusal: BatchRefused) -> None:
+        work.busy = 0  # it did answer
         batch = set(work.names)
         for name in batch & set(refusal.refused):
             self._fail([name], self._refusal(name, refusal.refused[name]))
@@ -220,10 +219,10 @@ class ZoneWriter:
         self._fresh |= found.keys()
 
     def _busy(self, work: _Work, error: ProviderBusy) -> None:
-        if work.busy >= _MAX_BUSY:
+        if work.busy >= self._provider.repeats:
             self._fail(work.names, error)
             return
-        self._sleep(random.uniform(1.0, 2.0) * 2**work.busy)  # noqa: S311 - jitter
+        self._sleep(random.uniform(1.0, 2.0) * 2 ** min(work.busy, 3))  # noqa: S311 - jitter
         self._again(_Work(work.names, work.refusals, work.busy + 1))
 
     def _denied(self, work: _Work, error: Denied) -> None:

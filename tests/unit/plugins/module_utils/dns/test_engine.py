@@ -334,6 +334,24 @@ def test_a_busy_provider_is_asked_again() -> None:
     assert 3 < len(memory.writes) < 20
 
 
+def test_an_answer_that_refuses_is_an_end_of_being_busy() -> None:
+    """The patience for a busy provider is not used up by a batch that is refused in between, and answered so."""
+    memory = Memory()
+    names = [name(f"taken{number}") for number in range(4)]
+    for taken in names:
+        memory.sets[taken] = RecordSet(taken, 60, ('"foreign"',))
+    memory.one_at_a_time = True
+
+    def stumble(number: int) -> None:
+        # Three busy answers before each other one: more in all than one batch may have in a row.
+        memory.busy = int(number % 4 != 0)
+
+    memory.before_write = stumble
+    outcome = engine(memory).present([TxtRecord(taken, "ours") for taken in names])
+    assert not outcome.failed
+    assert sum(outcome.changed.values()) == 4
+
+
 def test_an_unreachable_provider_is_not_asked_for_each_zone() -> None:
     memory = Memory(*(Zone(f"Z{number}", f"z{number}.example.com") for number in range(10)))
     memory.before_write = lambda number: setattr(memory, "unreachable", True)
