@@ -28,6 +28,7 @@ from ._acme.orders import (
     Challenge,
     Order,
     answer_challenge,
+    check_validity,
     deactivate_authorization,
     fetch_authorization,
     new_order,
@@ -100,6 +101,7 @@ def _prepare(item: Item, *, check_mode: bool) -> None:
     """What can be said without the CA. Raises CertfleetError."""
     spec = item.spec
     check_criteria(spec.get("select_chain"))
+    check_validity(spec)
     if spec.get("identifiers"):
         item.identifiers = validate_identifiers(spec["identifiers"])
     if not spec.get("csr_content"):
