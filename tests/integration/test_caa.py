@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,7 +46,7 @@ def zone(lab: Lab, controller: Controller, tmp_path: Path) -> str:
 
 def test_what_caa_says_of_each_name(controller: Controller, zone: str) -> None:
     names = [f"www.mine.{zone}", f"*.other.{zone}", f"http.{zone}", f"account.{zone}", f"free.{zone}", "192.0.2.1"]
-    options = {"identifiers": names, "dns_resolvers": [controller.lab.dns]}
+    options: dict[str, Any] = {"identifiers": names, "dns_resolvers": [controller.lab.dns]}
     first = controller.module("acme_caa_info", **controller.ca(), **options)
     assert not first["changed"]
     assert first["forbidden"] == names[1:4]

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,11 +32,12 @@ def test_a_hundred_names_in_one_certificate_and_no_more(controller: Controller) 
     assert controller.lab.all_txt() == {}
     controller.lab.reset_log()
     for module, key in (("acme_certificate", "certificates"), ("acme_order", "orders")):
-        more = {"name": "more", "identifiers": [*names, "one.too.example.com"]}
+        more: dict[str, Any] = {"name": "more", "identifiers": [*names, "one.too.example.com"]}
         if module == "acme_certificate":
             more["csr_content"] = make_csr(*names, "one.too.example.com")
-        dns = controller.dns() if module == "acme_certificate" else {}
-        result = controller.module(module, **controller.ca(), **dns, **{key: [more]})
+        dns: dict[str, Any] = controller.dns() if module == "acme_certificate" else {}
+        options: dict[str, Any] = {**controller.ca(), **dns, key: [more]}
+        result = controller.module(module, **options)
         assert "101 names are too many" in result["msg"]
     assert controller.lab.counts("acme")["newOrder"] == 0
 
