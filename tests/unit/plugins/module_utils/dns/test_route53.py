@@ -76,7 +76,7 @@ def test_a_write_is_unsure_when_an_earlier_copy_of_it_may_have_been_applied(
         provider.write(Zone(id="Z1", name="example.com", private=False), [SWAP])
     assert next(script, None) is None
     assert provider.calls == len(answers)
-    told = caught.value
+    told: Any = caught.value
     assert (told.retried if isinstance(told, BatchRefused) else told.unsure) is unsure
     assert isinstance(told, BatchRefused) == (answers[-1] is EXISTS)
     assert isinstance(told, ProviderBusy) == (answers[-1] is BUSY)
