@@ -16,6 +16,7 @@ from ._batch import BATCH_ARGSPEC
 from ._caa.argspec import CAA_ARGSPEC
 from ._dns.argspec import DNS_ARGSPEC, show_public_parts
 from ._issuance import issue_certificates
+from ._journal.argspec import JOURNAL_ARGSPEC
 
 if TYPE_CHECKING:
     from typing import NoReturn
@@ -26,6 +27,7 @@ ISSUANCE_ARGSPEC: dict[str, dict[str, Any]] = {
     **ACME_ARGSPEC,
     **DNS_ARGSPEC,
     **CAA_ARGSPEC,
+    **JOURNAL_ARGSPEC,
     **BATCH_ARGSPEC,
     "certificates": {
         "type": "list",
@@ -57,10 +59,20 @@ def run_issuance(module: AnsibleModule) -> NoReturn:
     """The module acme_certificate."""
     params = module.params
     show_public_parts(module)
+    stale: list[dict[str, Any]] = []
+
+    def work() -> list[dict[str, Any]]:
+        issuance = issue_certificates(params, check_mode=module.check_mode)
+        stale.extend(issuance.stale_removed)
+        for warning in issuance.warnings:
+            module.warn(warning)
+        return issuance.certificates
+
     run_items(
         module,
         "certificates",
-        lambda: issue_certificates(params, check_mode=module.check_mode),
+        work,
         word="certificate",
         empty=lambda spec: empty_result(spec, acme_directory=params["acme_directory"], profile=spec.get("profile")),
+        extra=lambda results: {"stale_removed": stale, "changed": bool(stale)},
     )

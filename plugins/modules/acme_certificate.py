@@ -20,6 +20,9 @@ description:
   - A chain is returned only when it is for the CSR's key and names.
   - Names that the CA has validated before need no DNS.
   - Before it orders, it looks whether CAA records allow what is ordered, see O(caa).
+  - With O(journal), what earlier runs with the same journal had to leave in DNS because they were killed is taken away
+    along with this run's own values, in the zones that O(dns_providers) serve. Runs that still live are not touched.
+    A batch in which nothing is ordered takes nothing away.
 options:
   certificates:
     description:
@@ -100,6 +103,8 @@ extends_documentation_fragment:
   - certfleet.acme.dns01
   - certfleet.acme.caa
   - certfleet.acme.caa.orders
+  - certfleet.acme.dns01.writing
+  - certfleet.acme.journal
   - certfleet.acme.batch
   - certfleet.acme.attributes
   - certfleet.acme.attributes.action_group
@@ -119,6 +124,7 @@ seealso:
   - module: certfleet.acme.certificate_request
   - module: certfleet.acme.certificate_install
   - module: certfleet.acme.acme_order
+  - module: certfleet.acme.dns01_stale
 """
 
 EXAMPLES = r"""
@@ -249,6 +255,19 @@ failed_items:
   type: list
   elements: str
   sample: []
+stale_removed:
+  description: The TXT values that earlier runs had left in DNS and that this one took away, see O(journal).
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - record: _acme-challenge.example.com
+      value: LPsIwTo7o8BoG0-vjCyGQGBWSVIPxI-i_X336eUOQZo
+      zone: example.com
+      provider: route53
+      owner: awx job 4711
+      run: 5d0c7a62b1f04e9a
+      added: "2026-11-22T02:00:13Z"
 """
 
 from ansible.module_utils.basic import AnsibleModule

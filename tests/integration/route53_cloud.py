@@ -111,6 +111,18 @@ class Cloud:
         key = iam.create_access_key(UserName=name)["AccessKey"]
         return {"access_key": key["AccessKeyId"], "secret_key": key["SecretAccessKey"]}
 
+    def role(self, principal: dict[str, str], action: str, condition: dict[str, Any]) -> str:
+        """The ARN of a new IAM role that may do anything in Route53; who may assume it how."""
+        name = f"r{uuid.uuid4().hex[:12]}"
+        iam = boto3.client("iam", **self._access)
+        trust = {"Effect": "Allow", "Principal": principal, "Action": action, "Condition": condition}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+        arn = str(iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"])
+        allowed = [{"Effect": "Allow", "Action": "route53:*", "Resource": "*"}]
+        policy = json.dumps({"Version": "2012-10-17", "Statement": allowed})
+        iam.put_role_policy(RoleName=name, PolicyName="dns", PolicyDocument=policy)
+        return arn
+
     def count(self) -> Counter[str]:
         """Start counting API calls from here; returns those until now."""
         counts = self.lab.counts("route53")

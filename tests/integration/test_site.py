@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,10 @@ def test_issue_deploy_rotate_revoke(fresh: Lab, tmp_path: Path) -> None:
     # The handshakes above are with nginx, which asks nobody.
     quiet(lab)
 
-    rotated = run(lab, "rotate", tmp_path, variables={"rotate_force": True})
+    journal = tmp_path / "journal"
+    rotated = run(lab, "rotate", tmp_path, variables={"rotate_force": True, "certfleet_journal": str(journal)})
+    assert stat.S_IMODE(journal.stat().st_mode) == 0o700
+    assert [path.name for path in journal.iterdir()] == [".lock"]  # it was used, and nothing is left to tell of
     after = serials(lab)
     assert not set(after.values()) & set(before.values())
     keys = {

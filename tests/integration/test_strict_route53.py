@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -214,3 +215,25 @@ def killed_after(cloud: Cloud, requests: int, records: dict[str, list[str]], sta
             break
         time.sleep(0.002)
     return process.wait() == -signal.SIGKILL
+
+
+def test_a_thousand_names_cost_at_most_twelve_calls_at_four_a_second(labs: Labs, tmp_path: Path) -> None:
+    """With Route53's own limit of rate in force and changes that take a while (moto gives all changes one id)."""
+    cloud = Cloud(labs.get(DEFAULT[0], "ministack", purpose="strict", hosts=0, strict=True), tmp_path)
+    zone, zone_id = cloud.zone()
+    records = [TxtRecord(f"_acme-challenge.w{number}.{zone}", f"{number:043d}") for number in range(1000)]
+    cloud.lab.reset_log()
+    cloud.lab.set_faults(rate=5, pending=1.0)
+    engine = cloud.engine(wait="provider", rate=4, timeout=60)
+    assert not engine.present(records).failed
+    assert not engine.absent(records).failed
+    requests = cloud.lab.requests("strict")
+    cloud.lab.set_faults()
+    counts = Counter(request["kind"] for request in requests)
+    assert counts["ChangeResourceRecordSets"] == 4
+    # The newest change twice, until it is applied; the one before it, which is applied by then, once.
+    assert counts["GetChange"] == 3
+    assert sum(engine.calls.values()) == len(requests) <= 12, counts
+    moments = sorted(request["time"] for request in requests)
+    assert all(fifth - first > 0.8 for first, fifth in zip(moments, moments[4:])), moments
+    assert cloud.holds(zone_id) == {}

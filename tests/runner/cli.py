@@ -22,8 +22,9 @@ make integration  tests in the lab: real ACME servers, Route53 emulators, nginx
 make matrix       the installed collection on the oldest and the newest ansible-core
 make build        the artifact, in .cache/build
 make bench        how many requests a certificate costs, one by one and in a batch of 100, counted by the servers
-make race         eight writers in one DNS zone: no value may be lost; WRITE=upsert shows that it would notice
-make bench-dns    how many API calls 1,000 and 10,000 TXT values cost; for both PROVIDER=NAME chooses
+make race         eight writers in one DNS zone of each provider: no value may be lost; WRITE=upsert must lose some
+make bench-dns    how many API calls 1,000 and 10,000 TXT values cost, beside other programs; PEERS=0 leaves those out
+                  (for both, PROVIDER=route53 or PROVIDER=cloud_dns chooses one)
 make changelog    CHANGELOG.rst from changelogs/
 make clean        remove .cache and all that was brought there
 Without make: python3 tests/runner TARGET

@@ -53,6 +53,7 @@ class CloudDns(Provider):
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._client = client
+        self.account = str(client.project)
         self._connection = client._connection
         self._bucket = TokenBucket(requests_per_second)
         self._sleep = sleep

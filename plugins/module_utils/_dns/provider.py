@@ -86,6 +86,10 @@ class Provider(ABC):
 
     #: For messages, for example "Route53".
     title: str
+    #: The value of the option ``provider`` that it was made for.
+    kind: str = ""
+    #: What tells zones apart that have the same id, where ids are unique in an account or server only.
+    account: str = ""
     limits: Limits
     #: Requests sent so far, repeated ones included.
     calls: int = 0

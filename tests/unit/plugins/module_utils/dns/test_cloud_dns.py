@@ -151,6 +151,7 @@ class _Session:
 
 class _Client:
     _connection = None
+    project = "of-the-tests"
 
     def __init__(self) -> None:
         self._http = _Session()
