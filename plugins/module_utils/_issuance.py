@@ -36,6 +36,8 @@ from ._acme.results import empty_result, failure, issued
 from ._acme.session import Session, open_session
 from ._acme.timing import Steps, run_steps
 from ._batch import run_batch
+from ._caa.policy import Applicant
+from ._caa.preflight import examine, identities
 from ._dns.model import TxtRecord
 from ._errors import CertfleetError
 from ._issuance_dns import DnsSide
@@ -101,6 +103,23 @@ class _Batch:
         resumed = check_mode and any(item.spec.get("order_uri") for item in items)
         if alive(items) and (resumed or not check_mode) and key is not None:
             use_account(self.session, {**self._params, **({"allow_creation": False} if check_mode else {})})
+        self._check_caa(alive(items))
+
+    def _check_caa(self, items: list[Item]) -> None:
+        """What CAA forbids is a warning or, when it is to be, the end of an item before anything is ordered."""
+        names = [name for item in items for name in item.identifiers]
+        if self._params["caa"] == "ignore" or not names:
+            return
+        known = self._params["caa_identities"] or identities(self.session.meta)
+        applicant = Applicant(known, self.session.account_uri or self._params.get("account_uri"), DNS01)
+        findings = examine(names, applicant, self._params.get("dns_resolvers") or [])
+        for item in items:
+            found = [findings[name] for name in item.identifiers if name in findings]
+            forbidden = [one.text for one in found if one.verdict.allowed is False]
+            if forbidden and self._params["caa"] == "refuse":
+                item.error = CertfleetError("; ".join(forbidden), remedy="Change the CAA records, or order elsewhere.")
+            else:
+                item.warnings += [one.text for one in found if one.text]
 
     def plan(self, items: list[Item]) -> None:
         """Check mode: find out what each item would need, writing nothing."""
@@ -183,6 +202,8 @@ class _Batch:
                 item.identifiers,
                 profile=item.spec.get("profile"),
                 replaces=item.spec.get("replaces"),
+                not_before=item.spec.get("not_before"),
+                not_after=item.spec.get("not_after"),
             )
             if item.order.replaces_dropped:
                 item.warnings.append(item.order.replaces_dropped)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ._acme.chains import check_criteria
-from ._acme.orders import Authorization, Challenge, Order
+from ._acme.orders import Authorization, Challenge, Order, check_validity
 from ._dns.model import TxtRecord
 from ._errors import CertfleetError
 from ._names import validate_identifiers
@@ -57,6 +57,7 @@ def prepare(item: Item, *, check_mode: bool) -> None:
     """What can be said without the CA. Raises CertfleetError."""
     spec = item.spec
     check_criteria(spec.get("select_chain"))
+    check_validity(spec)
     if spec.get("identifiers"):
         item.identifiers = validate_identifiers(spec["identifiers"])
     if not spec.get("csr_content"):

@@ -13,6 +13,7 @@ from ._acme.batches import run_items
 from ._acme.chains import SELECT_CHAIN_OPTIONS
 from ._acme.results import empty_result
 from ._batch import BATCH_ARGSPEC
+from ._caa.argspec import CAA_ARGSPEC
 from ._dns.argspec import DNS_ARGSPEC, show_public_parts
 from ._issuance import issue_certificates
 from ._journal.argspec import JOURNAL_ARGSPEC
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 ISSUANCE_ARGSPEC: dict[str, dict[str, Any]] = {
     **ACME_ARGSPEC,
     **DNS_ARGSPEC,
+    **CAA_ARGSPEC,
     **JOURNAL_ARGSPEC,
     **BATCH_ARGSPEC,
     "certificates": {
@@ -38,6 +40,8 @@ ISSUANCE_ARGSPEC: dict[str, dict[str, Any]] = {
             "profile": {"type": "str"},
             "replaces": {"type": "str"},
             "order_uri": {"type": "str"},
+            "not_before": {"type": "str"},
+            "not_after": {"type": "str"},
             "select_chain": {"type": "list", "elements": "dict", "options": SELECT_CHAIN_OPTIONS},
         },
     },

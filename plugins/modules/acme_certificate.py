@@ -19,6 +19,7 @@ description:
     reason.
   - A chain is returned only when it is for the CSR's key and names.
   - Names that the CA has validated before need no DNS.
+  - Before it orders, it looks whether CAA records allow what is ordered, see O(caa).
   - With O(journal), what earlier runs with the same journal had to leave in DNS because they were killed is taken away
     along with this run's own values, in the zones that O(dns_providers) serve. Runs that still live are not touched.
     A batch in which nothing is ordered takes nothing away.
@@ -59,6 +60,12 @@ options:
           - The URL of an order from an earlier run, to go on with. A valid one gives its certificate, without change.
             One that the CA does not go on with is replaced by a new one.
         type: str
+      not_before:
+        description: When the validity should begin, RFC 3339. Many CAs refuse it.
+        type: str
+      not_after:
+        description: When the validity should end, RFC 3339. Many CAs refuse it.
+        type: str
       select_chain:
         description:
           - Which of the chains that the CA offers to take. The first criterion that a chain fits decides; when none
@@ -94,6 +101,8 @@ extends_documentation_fragment:
   - certfleet.acme.acme.account
   - certfleet.acme.acme.creation
   - certfleet.acme.dns01
+  - certfleet.acme.caa
+  - certfleet.acme.caa.orders
   - certfleet.acme.dns01.writing
   - certfleet.acme.journal
   - certfleet.acme.batch

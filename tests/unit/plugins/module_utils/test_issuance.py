@@ -160,7 +160,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def issue(*items: dict[str, Any], check_mode: bool = False) -> list[dict[str, Any]]:
-    params = {"certificates": list(items), "concurrency": 4, "acme_directory": "directory"}
+    params = {"certificates": list(items), "concurrency": 4, "acme_directory": "directory", "caa": "ignore"}
     return _issuance.issue_certificates(params, check_mode=check_mode).certificates
 
 
