@@ -23,6 +23,8 @@ description:
   - With O(journal), what earlier runs with the same journal had to leave in DNS because they were killed is taken away
     along with this run's own values, in the zones that O(dns_providers) serve. Runs that still live are not touched.
     A batch in which nothing is ordered takes nothing away.
+  - With O(journal), it also goes on with the orders of such runs for the same names, and hands out a certificate that
+    one of them had obtained for the same key.
 options:
   certificates:
     description:
