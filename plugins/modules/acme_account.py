@@ -132,15 +132,15 @@ terms_of_service:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.certfleet.acme.plugins.module_utils._acme.account_module import (
     ACCOUNT_MODULE_ARGSPEC,
+    ACCOUNT_MODULE_RULES,
     manage_account,
 )
-from ansible_collections.certfleet.acme.plugins.module_utils._acme.argspec import KEY_RULES
 from ansible_collections.certfleet.acme.plugins.module_utils._module import run
 
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(argument_spec=ACCOUNT_MODULE_ARGSPEC, supports_check_mode=True, **KEY_RULES)
+    module = AnsibleModule(argument_spec=ACCOUNT_MODULE_ARGSPEC, supports_check_mode=True, **ACCOUNT_MODULE_RULES)
     run(module, manage_account)
 
 
