@@ -17,9 +17,9 @@ from .accounts import (
     AccountGone,
     check_creation,
     check_uri,
+    check_waiting,
     create_account,
     deactivate_account,
-    find_account,
     find_either,
     normalise_contact,
     update_contact,
@@ -64,12 +64,14 @@ def _present(module: AnsibleModule, params: dict[str, Any]) -> _Done:
     account, waiting = find_either(session, params) if key else (None, None)
     if account is not None:
         check_uri(account, params["account_uri"])
-    if waiting is not None:
+    taken_up = account is not None and waiting is not None
+    if account is not None and waiting is not None:
         key = waiting.key
         if not module.check_mode:
             finish(waiting)
     before = _state(account)
     if account is None:
+        check_waiting(session, waiting)
         changed, account = True, _create(session, params, wanted or [], made, check_mode=module.check_mode)
         after = _state(account) or {"contact": wanted or []}
     else:
@@ -84,11 +86,8 @@ def _present(module: AnsibleModule, params: dict[str, Any]) -> _Done:
                     after = {**before, "contact": sorted(kept)}
                     changed = after != before
                     module.warn(f"the CA keeps other contacts than it was told: {', '.join(kept) or 'none'}")
-    return (
-        _result(session, key, account, wanted, params, changed=changed or made or waiting is not None, made=made),
-        before,
-        after,
-    )
+    changed = changed or made or taken_up
+    return _result(session, key, account, wanted, params, changed=changed, made=made), before, after
 
 
 def _absent(module: AnsibleModule, params: dict[str, Any]) -> _Done:
@@ -97,7 +96,7 @@ def _absent(module: AnsibleModule, params: dict[str, Any]) -> _Done:
     account: Account | None = None
     status = None
     try:
-        account = find_account(session)
+        account, _waiting = find_either(session, params)
     except AccountGone as gone:
         status = gone.status or "deactivated"
     before = _state(account)

@@ -67,26 +67,32 @@ def find_account(session: Session) -> Account | None:
 
 
 def find_either(session: Session, params: dict[str, Any]) -> tuple[Account | None, WaitingKey | None]:
-    """The account of the session's key; else of the key beside account_key_src, which the session signs with then.
+    """The account of the session's key; else of the key that waits beside account_key_src (see rollover.py).
 
-    The second is that key: the change to it (see rollover.py) was cut off after the CA had heard of it. Nobody makes a
-    new account for the old key then. Raises CertfleetError.
+    The second is the waiting key when the first is not the CA's: with an account the session signs with it from then
+    on, without one the CA knows neither. Raises CertfleetError.
     """
     account = find_account(session)
     if account is not None:
         return account, None
     waiting = load_waiting_key(params.get("account_key_src"), [params.get("account_key_passphrase")])
-    if waiting is None:
-        return None, None
-    session.use_key(waiting.key)
-    account = find_account(session)
-    if account is None:
-        raise CertfleetError(
-            f"the CA at {session.directory_url} has no account for the key of account_key_src, nor for the one in {waiting.path}"
-            " that was to follow it",
-            remedy="Check acme_directory. No account is made while it is open which key counts: remove the wrong file.",
-        )
+    if waiting is not None:
+        old = session.signing_key
+        session.use_key(waiting.key)
+        account = find_account(session)
+        if account is None:
+            session.use_key(old)
     return account, waiting
+
+
+def check_waiting(session: Session, waiting: WaitingKey | None) -> None:
+    """Raise CertfleetError when a key waits that the CA may get to know: nobody makes an account for the old one."""
+    if waiting is not None:
+        raise CertfleetError(
+            f"the CA at {session.directory_url} knows neither the key of account_key_src nor the one in {waiting.path}"
+            " that was to follow it",
+            remedy="Check acme_directory. No account is created while both are there: remove the file that is wrong.",
+        )
 
 
 def create_account(
@@ -144,7 +150,7 @@ def deactivate_account(session: Session, account: Account) -> None:
 
 def use_account(session: Session, params: dict[str, Any]) -> Account:
     """The account of the options in ACCOUNT_ARGSPEC: found, or created when that is allowed. Raises CertfleetError."""
-    account, _waiting = find_either(session, params)
+    account, waiting = find_either(session, params)
     expected = params.get("account_uri")
     if account is None:
         if expected or not params["allow_creation"]:
@@ -154,6 +160,7 @@ def use_account(session: Session, params: dict[str, Any]) -> Account:
                 remedy="Check account_key_src and acme_directory"
                 + (" and account_uri." if expected else ", or set allow_creation."),
             )
+        check_waiting(session, waiting)
         account = create_account(
             session,
             contact=normalise_contact(params.get("contact") or []),

@@ -14,7 +14,7 @@ from .._errors import CertfleetError
 from .._keys.account import load_account_key
 from .._module import require
 from . import _library as library
-from .accounts import Account, AccountGone, check_uri, find_account
+from .accounts import Account, AccountGone, check_uri, find_either
 from .argspec import DIRECTORY_ARGSPEC, KEY_ARGSPEC
 from .session import Session, open_session
 
@@ -45,13 +45,13 @@ def tell_account(module: AnsibleModule) -> dict[str, Any]:
     session = open_session({**params, "concurrency": _CONCURRENCY}, key)
     result: dict[str, Any] = {"changed": False, "exists": False, "account_uri": None, "account": None}
     if key is not None:
-        result["account_key_type"] = key.key_type
-        result["account_key_thumbprint"] = key.thumbprint
         try:
-            account = find_account(session)
+            account = find_either(session, params)[0]
         except AccountGone as gone:
             account = None
             result["account"] = {"status": gone.status or "deactivated"}
+        result["account_key_type"] = session.signing_key.key_type
+        result["account_key_thumbprint"] = session.signing_key.thumbprint
         if account is not None:
             check_uri(account, params["account_uri"])
             result.update(_describe(session, account, params["retrieve_orders"], params["max_orders"]))

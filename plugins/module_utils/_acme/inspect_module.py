@@ -14,7 +14,7 @@ from .._errors import CertfleetError
 from .._keys.account import load_account_key
 from .._module import require
 from . import _library as library
-from .accounts import find_account
+from .accounts import find_either
 from .argspec import DIRECTORY_ARGSPEC, KEY_ARGSPEC
 from .messages import Verbatim
 from .problems import AcmeProblem
@@ -117,7 +117,7 @@ def _sign(session: Session, url: str, params: dict[str, Any]) -> str | None:
         return None  # newAccount knows no account yet (RFC 8555 section 6.2)
     uri: str | None = params["account_uri"]
     if uri is None:
-        account = find_account(session)
+        account = find_either(session, params)[0]
         if account is None:
             raise CertfleetError(
                 f"the CA at {session.directory_url} has no account for this key",
