@@ -26,9 +26,10 @@ PROFILES = {
     "shortlived": {"description": "Six days", "validityPeriod": 518400},
 }
 #: External accounts that a new account may be bound to: the key identifier and the MAC key, base64url.
+#: 64 octets, the least that HS512 takes (RFC 7518 section 3.2).
 EXTERNAL_ACCOUNTS = {
-    "lab-account-1": "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W",
-    "lab-account-2": "b10lLJs8l1GPIzsLP0s6pMt8O0XVGnfTaCeROxQM0BIt2XrJMDHJZBM5NuQmQJQH",
+    "lab-account-1": "p4uGJVDirqaZBPcZNd2x7xj11ZUmYb8ThJvHkhF1wHIHZbIHk1nmK2iaBH8ZOwSQO85f2TIwpPxkXFlLtVwNyA",
+    "lab-account-2": "5anFzvGOpwST1WseFXdeN977liLp-hHzSLqDD9xN2wpKRlp85tz3gtcibRQ-P--SCTed_Y1f5mcRjxR9g2J7lg",
 }
 ENVIRONMENT = {
     "PEBBLE_VA_NOSLEEP": "1",
