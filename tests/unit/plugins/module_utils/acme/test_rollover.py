@@ -36,7 +36,8 @@ def decoded(part: str) -> Any:
 
 
 def thumbprint(jwk: dict[str, Any]) -> str:
-    return josepy.b64encode(josepy.JWK.from_json(jwk).thumbprint()).decode()
+    key: Any = josepy.JWK.from_json(jwk)
+    return josepy.b64encode(key.thumbprint()).decode()
 
 
 class Accounts:
