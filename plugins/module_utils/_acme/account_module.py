@@ -65,10 +65,9 @@ def _present(module: AnsibleModule, params: dict[str, Any]) -> _Done:
     if account is not None:
         check_uri(account, params["account_uri"])
     taken_up = account is not None and waiting is not None
-    if account is not None and waiting is not None:
-        key = waiting.key
-        if not module.check_mode:
-            finish(waiting)
+    if account is not None and waiting is not None and not module.check_mode:
+        finish(waiting)
+    key = session.key
     before = _state(account)
     if account is None:
         check_waiting(session, waiting)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .._errors import CertfleetError
-from .._keys.account import WaitingKey, load_waiting_key
+from .._keys.account import WaitingKey, load_account_key, load_waiting_key
 from . import _library as library
 from .argspec import check_binding
 from .messages import StatusUpdate
@@ -75,13 +75,19 @@ def find_either(session: Session, params: dict[str, Any]) -> tuple[Account | Non
     account = find_account(session)
     if account is not None:
         return account, None
-    waiting = load_waiting_key(params.get("account_key_src"), [params.get("account_key_passphrase")])
-    if waiting is not None:
-        old = session.signing_key
-        session.use_key(waiting.key)
-        account = find_account(session)
-        if account is None:
-            session.use_key(old)
+    src, passphrase = params.get("account_key_src"), params.get("account_key_passphrase")
+    if src is None:
+        return None, None
+    old = session.signing_key
+    waiting = load_waiting_key(src, [passphrase])
+    # Another process may have finished the change since the file was read: then it has another key by now.
+    key = waiting.key if waiting else load_account_key(src, None, passphrase)
+    if key.thumbprint == old.thumbprint:
+        return None, waiting
+    session.use_key(key)
+    account = find_account(session)
+    if account is None:
+        session.use_key(old)
     return account, waiting
 
 

@@ -61,6 +61,7 @@ class Rollover:
         account = self._find(self.old)
         if account is None:
             raise self._unknown()
+        check_uri(account, self.account_uri)
         return account
 
     def carry_out(

@@ -8,12 +8,14 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.certfleet.acme.plugins.module_utils._acme import accounts, info_module
 from ansible_collections.certfleet.acme.plugins.module_utils._acme.argspec import check_binding
 from ansible_collections.certfleet.acme.plugins.module_utils._errors import CertfleetError
+from ansible_collections.certfleet.acme.plugins.module_utils._keys.account import generate_account_key, load_account_key
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -106,6 +108,24 @@ def test_the_external_account_binding_is_signed_with_the_mac_key(ca: ScriptedCA,
 def test_contacts_are_urls_and_each_is_there_once() -> None:
     given = ["ops@example.com", " mailto:ops@example.com", "tel:+1", "", "b@example.com"]
     assert accounts.normalise_contact(given) == ["mailto:ops@example.com", "tel:+1", "mailto:b@example.com"]
+
+
+def test_a_key_that_another_process_changes_meanwhile_gets_no_second_account(ca: ScriptedCA, tmp_path: Path) -> None:
+    path = tmp_path / "account.pem"
+    generate_account_key(str(path), "ecdsa-p256")
+    session = ca.session()
+    session.use_key(load_account_key(str(path)))
+
+    def changed(_payload: Any) -> Any:
+        path.unlink()
+        generate_account_key(str(path), "ecdsa-p256")
+        return problem("accountDoesNotExist", 400)
+
+    ca.script["newAccount"] = [changed, known(ca)]
+    account = accounts.use_account(session, {**OPTIONS, "account_key_src": str(path)})
+    assert account.uri == f"{ca.url}/account/7"
+    assert sent(ca) == [{"onlyReturnExisting": True}] * 2
+    assert session.signing_key.thumbprint == load_account_key(str(path)).thumbprint
 
 
 @given(st.binary(min_size=1, max_size=80), st.booleans(), st.sampled_from(["", "\n", " "]))
