@@ -26,6 +26,7 @@ options:
     description:
       - Where the request goes, a URL, a path on the CA's host, or the name of a resource of the directory, such as
         V(newOrder).
+      - It must be on the directory's host, as every address that the CA sends.
       - Needed unless O(method=directory-only).
     type: str
   content:
@@ -39,10 +40,6 @@ options:
     type: str
     choices: [account, key]
     default: account
-  allow_other_host:
-    description: Whether O(url) may be on another host than the directory. That host learns what is signed.
-    type: bool
-    default: false
   fail_on_acme_error:
     description: Whether the module fails when the CA answers with an error.
     type: bool

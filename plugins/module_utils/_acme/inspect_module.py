@@ -28,7 +28,6 @@ INSPECT_MODULE_ARGSPEC: dict[str, dict[str, Any]] = {
     "url": {"type": "str"},
     "content": {"type": "json"},
     "sign_as": {"type": "str", "choices": ["account", "key"], "default": "account"},
-    "allow_other_host": {"type": "bool", "default": False},
     "fail_on_acme_error": {"type": "bool", "default": True},
     "max_characters": {"type": "int", "default": 65536},
     **DIRECTORY_ARGSPEC,
@@ -62,7 +61,7 @@ def inspect(module: AnsibleModule) -> dict[str, Any]:
     result: dict[str, Any] = {"changed": False, "directory": session.directory}
     if key is None:
         return result
-    url = _url(session, params["url"], params["allow_other_host"])
+    url = _url(session, params["url"])
     result["url"] = url
     if method == "post" and module.check_mode:
         return {**result, "changed": True}
@@ -91,7 +90,7 @@ def _payload(content: str) -> Verbatim:
     return Verbatim(content)
 
 
-def _url(session: Session, given: str, allow_other_host: bool) -> str:
+def _url(session: Session, given: str) -> str:
     """The full address of a URL, a path on the CA's host, or the name of a resource of the directory."""
     named = session.directory.get(given)
     if isinstance(named, str):
@@ -100,13 +99,6 @@ def _url(session: Session, given: str, allow_other_host: bool) -> str:
     if urlsplit(url).scheme not in ("https", "http"):
         raise CertfleetError(
             f"{given} is no address of a web server", remedy="Give a URL, or the name of a resource of the directory."
-        )
-    if allow_other_host:
-        session.network.stay_on(url)
-    elif urlsplit(url)[:2] != urlsplit(session.directory_url)[:2]:
-        raise CertfleetError(
-            f"{url} is on another host than the directory {session.directory_url}",
-            remedy="Nothing was sent there. Set allow_other_host when you mean it: the host learns what is signed.",
         )
     return url
 

@@ -36,20 +36,15 @@ class AcmeProblem(CertfleetError):
     """An error answer of the CA.
 
     problem: its problem document, as sent. status: of HTTP. retry_after: seconds, None when the CA did not say.
-    answer: the response of requests, when there is one.
     """
 
+    #: The response of requests, where there is one.
+    answer: Any = None
+
     def __init__(
-        self,
-        problem: dict[str, Any],
-        *,
-        status: int,
-        retry_after: float | None = None,
-        doing: str = "",
-        answer: Any = None,
+        self, problem: dict[str, Any], *, status: int, retry_after: float | None = None, doing: str = ""
     ) -> None:
         self.problem = problem
-        self.answer = answer
         self.status = status
         self.retry_after = retry_after
         #: What went wrong when the same request was sent before.
@@ -70,9 +65,8 @@ class AcmeProblem(CertfleetError):
 
     def about(self, doing: str) -> AcmeProblem:
         """The same problem, saying what was being done."""
-        told = AcmeProblem(
-            self.problem, status=self.status, retry_after=self.retry_after, doing=doing, answer=self.answer
-        )
+        told = AcmeProblem(self.problem, status=self.status, retry_after=self.retry_after, doing=doing)
+        told.answer = self.answer
         told.earlier = self.earlier.about(doing) if isinstance(self.earlier, AcmeProblem) else self.earlier
         return told
 
