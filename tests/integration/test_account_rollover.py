@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import signal
 import stat
@@ -22,6 +23,7 @@ from ansible_collections.certfleet.acme.plugins.module_utils._keys.account impor
 from ansible_collections.certfleet.acme.plugins.module_utils._keys.files import locked_folder
 
 from tests.integration.conftest import Labs
+from tests.integration.test_secrecy import spellings
 from tests.lab.requestlog import acme2certifier_kind, pebble_kind
 from tests.support.controller import Controller, key_pem, make_key
 
@@ -120,6 +122,20 @@ def test_keys_from_content_are_written_nowhere_and_the_valid_one_is_named(contro
     assert (again["changed"], again["valid_account_key"]) == (False, "new_account_key_content")
     assert again["account_uri"] == done["account_uri"] == made["account_uri"]
     assert files(controller) == []
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_no_byte_of_either_key_is_in_the_result(pebble: Controller, known: bool) -> None:
+    old, new = key_pem(make_key()), key_pem(make_key())
+    pebble.key.write_text(old)
+    if known:
+        pebble.account()
+    given = pebble.module("acme_account", diff=True, **pebble.ca(state="changed_key", new_account_key_content=new))
+    made = pebble.module("acme_account", diff=True, **pebble.ca(**MADE))
+    assert bool(given.get("failed")) == bool(made.get("failed")) == (not known)
+    told = json.dumps([given, made]).encode()
+    for key in (old, new, pebble.key.read_text()):
+        assert not [text for text in spellings(key.encode()) if text in told]
 
 
 def test_a_link_stays_a_link(pebble: Controller) -> None:
