@@ -52,7 +52,8 @@ requirements:
 options:
   account_key_src:
     description:
-      - File with the account's private key in PEM, ECDSA on P-256 or P-384, or RSA with 2048 to 4096 bits.
+      - File with the account's private key in PEM, ECDSA on P-256, P-384 or (where the CA takes it) P-521, or RSA with
+        2048 to 4096 bits.
       - One of O(account_key_src) and O(account_key_content) is needed.
     type: path
   account_key_content:

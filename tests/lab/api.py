@@ -68,6 +68,7 @@ class Lab:
         cloud_zones: Sequence[str] = (),
         dns_lag: float = 0.0,
         pebble_environment: dict[str, str] | None = None,
+        binding_required: bool = False,
         strict: bool = False,
     ) -> Lab:
         """Start a lab and return when all its servers answer.
@@ -84,6 +85,7 @@ class Lab:
             With example.org among them, web1 has a certificate with a name in each cloud.
         :param dns_lag: seconds that a new value stays unseen on the name server.
         :param pebble_environment: Pebble's switches, e.g. ``{"PEBBLE_WFE_NONCEREJECT": "20"}``.
+        :param binding_required: Pebble makes no account that is not bound to one of pebble.EXTERNAL_ACCOUNTS.
         :param strict: put the layer in front of the emulator that refuses what AWS refuses, see :meth:`set_faults`.
         :raises LabError: when something does not start; everything started is ended before.
         """
@@ -94,7 +96,12 @@ class Lab:
         folder = State.create(state)
         try:
             policy = Policy(
-                list(zones), list(cloud_zones), list(refused), list(refused_at_finalize), pebble_environment or {}
+                list(zones),
+                list(cloud_zones),
+                list(refused),
+                list(refused_at_finalize),
+                pebble_environment or {},
+                binding_required,
             )
             Starter(folder, ca, dns_provider, policy, strict=strict).run(hosts, python)
             dns.set_lag(folder, dns_lag)

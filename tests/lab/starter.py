@@ -52,13 +52,14 @@ def end(state: State) -> None:
 
 @dataclass(frozen=True)
 class Policy:
-    """What the CA takes and refuses, Pebble's switches, and which of the zones lie in Cloud DNS."""
+    """What the CA takes and refuses, Pebble's switches and accounts, and which of the zones lie in Cloud DNS."""
 
     zones: list[str]
     cloud_zones: list[str]
     refused: list[str]
     refused_at_finalize: list[str]
     switches: dict[str, str]
+    binding_required: bool = False
 
 
 class Starter:
@@ -132,6 +133,7 @@ class Starter:
                 unused_ports=(numbers[2], numbers[3]),
                 refused=self.policy.refused,
                 environment=self.policy.switches,
+                binding_required=self.policy.binding_required,
             )
             return acme
         issuer = tls.make_authority("certfleet lab: acme2certifier")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 jose: Any = None
+jws: Any = None
 requests: Any = None
 challenges: Any = None
 messages: Any = None
@@ -24,12 +25,13 @@ try:
     import requests as _requests
     from acme import challenges as _challenges
     from acme import client as _client
+    from acme import jws as _jws
     from acme import messages as _messages
     from cryptography import x509 as _x509
 except ImportError as error:
     IMPORT_ERROR = error
 else:
-    jose, requests, challenges, messages, x509 = josepy, _requests, _challenges, _messages, _x509
+    jose, jws, requests, challenges, messages, x509 = josepy, _jws, _requests, _challenges, _messages, _x509
     ClientNetwork, Message = _client.ClientNetwork, josepy.JSONObjectWithFields
     Order, Revocation = _messages.NewOrder, _messages.Revocation
 

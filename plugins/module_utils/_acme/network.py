@@ -203,7 +203,9 @@ class Network(library.ClientNetwork):
             problem = {"detail": f"HTTP status {response.status_code} {response.reason or ''}".strip()}
         problem.setdefault("status", response.status_code)
         retry_after = parse_retry_after(response.headers.get("Retry-After"))
-        raise AcmeProblem(problem, status=response.status_code, retry_after=retry_after)
+        refusal = AcmeProblem(problem, status=response.status_code, retry_after=retry_after)
+        refusal.answer = response
+        raise refusal
 
     def _get_nonce(self, url: str, new_nonce_url: str) -> bytes:
         nonce = self.nonces.take()

@@ -38,6 +38,9 @@ class AcmeProblem(CertfleetError):
     problem: its problem document, as sent. status: of HTTP. retry_after: seconds, None when the CA did not say.
     """
 
+    #: The response of requests, where there is one.
+    answer: Any = None
+
     def __init__(
         self, problem: dict[str, Any], *, status: int, retry_after: float | None = None, doing: str = ""
     ) -> None:
@@ -63,6 +66,7 @@ class AcmeProblem(CertfleetError):
     def about(self, doing: str) -> AcmeProblem:
         """The same problem, saying what was being done."""
         told = AcmeProblem(self.problem, status=self.status, retry_after=self.retry_after, doing=doing)
+        told.answer = self.answer
         told.earlier = self.earlier.about(doing) if isinstance(self.earlier, AcmeProblem) else self.earlier
         return told
 

@@ -59,6 +59,12 @@ class Session:
             raise CertfleetError("this needs an account key")
         return self.key
 
+    def use_key(self, key: AccountKey) -> None:
+        """Sign everything from now on with this key, as no account yet."""
+        self.key, self.account_uri = key, None
+        self.network.key, self.network.alg = key.jwk, key.alg
+        self.network.use_account(None)
+
     def bind(self, account_uri: str) -> None:
         """Sign everything from now on as this account."""
         self.account_uri = account_uri

@@ -25,6 +25,12 @@ PROFILES = {
     "default": {"description": "The usual profile", "validityPeriod": 7776000},
     "shortlived": {"description": "Six days", "validityPeriod": 518400},
 }
+#: External accounts that a new account may be bound to: the key identifier and the MAC key, base64url.
+#: 64 octets, the least that HS512 takes (RFC 7518 section 3.2).
+EXTERNAL_ACCOUNTS = {
+    "lab-account-1": "p4uGJVDirqaZBPcZNd2x7xj11ZUmYb8ThJvHkhF1wHIHZbIHk1nmK2iaBH8ZOwSQO85f2TIwpPxkXFlLtVwNyA",
+    "lab-account-2": "5anFzvGOpwST1WseFXdeN977liLp-hHzSLqDD9xN2wpKRlp85tz3gtcibRQ-P--SCTed_Y1f5mcRjxR9g2J7lg",
+}
 ENVIRONMENT = {
     "PEBBLE_VA_NOSLEEP": "1",
     "PEBBLE_WFE_NONCEREJECT": "0",
@@ -133,6 +139,7 @@ def launch(
     unused_ports: tuple[int, int],
     refused: list[str],
     environment: dict[str, str],
+    binding_required: bool = False,
 ) -> str:
     """Write the configuration and start the server.
 
@@ -140,6 +147,7 @@ def launch(
     :param refused: domains refused at newOrder (rejectedIdentifier), with all below them. None may lie below a
         name that is ordered: Pebble's handler breaks off (index out of range) when the ordered name is shorter.
     :param environment: Pebble's switches (PEBBLE_...), over the lab's own.
+    :param binding_required: no new account without a binding to one of EXTERNAL_ACCOUNTS.
     :returns: the URL of the directory.
     :raises MissingProgram: when there is no Pebble to be had.
     """
@@ -154,7 +162,8 @@ def launch(
             "httpPort": unused_ports[0],
             "tlsPort": unused_ports[1],
             "ocspResponderURL": "",
-            "externalAccountBindingRequired": False,
+            "externalAccountBindingRequired": binding_required,
+            "externalAccountMACKeys": EXTERNAL_ACCOUNTS,
             "domainBlocklist": refused,
             "retryAfter": {"authz": 0, "order": 0},
             "keyAlgorithm": "ecdsa",
