@@ -224,7 +224,7 @@ def _whole(when: datetime.datetime) -> datetime.datetime:
 def _shown(when: datetime.datetime | None) -> str | None:
     if when is None:
         return None
-    return when.astimezone(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0")
+    return when.astimezone(datetime.timezone.utc).replace(tzinfo=None, microsecond=0).isoformat() + "Z"
 
 
 def _explanation(url: Any) -> str | None:

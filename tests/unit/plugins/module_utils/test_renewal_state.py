@@ -178,7 +178,7 @@ def test_windows_are_read(start: str, end: str, expected: tuple[datetime.datetim
     ],
 )
 def test_what_is_no_window_is_refused(answer: Any) -> None:
-    with pytest.raises(CertfleetError, match="suggested ?[wW]indow"):
+    with pytest.raises(CertfleetError, match=r"suggested ?[wW]indow"):
         read_answer(answer)
 
 
