@@ -69,6 +69,7 @@ class Lab:
         dns_lag: float = 0.0,
         pebble_environment: dict[str, str] | None = None,
         strict: bool = False,
+        renewal_force: bool = False,
     ) -> Lab:
         """Start a lab and return when all its servers answer.
 
@@ -85,6 +86,7 @@ class Lab:
         :param dns_lag: seconds that a new value stays unseen on the name server.
         :param pebble_environment: Pebble's switches, e.g. ``{"PEBBLE_WFE_NONCEREJECT": "20"}``.
         :param strict: put the layer in front of the emulator that refuses what AWS refuses, see :meth:`set_faults`.
+        :param renewal_force: let acme2certifier want every certificate renewed at once (RFC 9773).
         :raises LabError: when something does not start; everything started is ended before.
         """
         if ca not in AUTHORITIES:
@@ -94,7 +96,12 @@ class Lab:
         folder = State.create(state)
         try:
             policy = Policy(
-                list(zones), list(cloud_zones), list(refused), list(refused_at_finalize), pebble_environment or {}
+                list(zones),
+                list(cloud_zones),
+                list(refused),
+                list(refused_at_finalize),
+                pebble_environment or {},
+                renewal_force,
             )
             Starter(folder, ca, dns_provider, policy, strict=strict).run(hosts, python)
             dns.set_lag(folder, dns_lag)
@@ -314,6 +321,16 @@ class Lab:
             return False
         revoked = x509.load_pem_x509_crl(path.read_bytes()).get_revoked_certificate_by_serial_number(number)
         return revoked is not None
+
+    def set_renewal_info(self, certificate_pem: str, answer: str) -> None:
+        """From now on Pebble answers this text to the question when it wants this certificate renewed (RFC 9773).
+
+        :raises LabError: when Pebble does not know the certificate.
+        """
+        body = json.dumps({"Certificate": certificate_pem, "ARIResponse": answer})
+        status, said = self._management("POST", "/set-renewal-info/", body)
+        if status != 200:
+            raise LabError(f"Pebble does not take renewal information: {said.decode('utf-8', 'replace')}")
 
     def _management(self, method: str, path: str, body: str | None = None) -> tuple[int, bytes]:
         return https(self.acme["management"], self.acme["ca_path"], method, path, body)
