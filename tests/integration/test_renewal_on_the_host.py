@@ -96,8 +96,8 @@ def test_an_answer_is_kept_and_a_second_run_changes_and_asks_nothing(host: Host)
     }
     assert kept(host)["ari"] == state.as_result()
     after = host.snapshot()
-    for options in ({}, {"renewal_info_answers": answers}):
-        second = request(host, **options)
+    for given in ([], answers):
+        second = request(host, renewal_info_answers=given)
         assert (second["changed"], second["renewal_info"]["ask"]) == (False, False)
     assert host.snapshot() == after
 
@@ -140,14 +140,15 @@ def test_what_the_ca_wants_renewed_before_the_next_run_is_requested(host: Host) 
 
 def test_answers_that_are_not_for_this_certificate_or_are_none_change_nothing(host: Host) -> None:
     before = host.snapshot()
-    for changes in (
+    useless: list[dict[str, Any]] = [
         {"cert_id": "aki.serial"},
         {"cert_id": None},
         {"failed": True},
         {"renewal_info": None},
         {"renewal_info": {}},
         {"renewal_info": {"renew_at": "yesterday", "window": [1], "failures": "x"}},
-    ):
+    ]
+    for changes in useless:
         item = request(host, renewal_info_answers=answer(host, said(PAST), **changes))
         assert (item["changed"], item["needs"]) == (False, "nothing")
     assert host.snapshot() == before

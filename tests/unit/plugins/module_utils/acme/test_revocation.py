@@ -16,7 +16,7 @@ from ansible_collections.certfleet.acme.plugins.module_utils._x509 import load_c
 
 from tests.support import rfc9773
 
-from .scripted import ScriptedCA, problem, scripted_ca
+from .scripted import Answer, ScriptedCA, problem, scripted_ca
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def ca() -> Iterator[ScriptedCA]:
 CERTIFICATE = load_chain(rfc9773.CERTIFICATE)[0]
 #: As OpenBao answers any reason but 0.
 NO_REASONS = problem("badRevocationReason", 400, "revocation reasons are not supported")
-DONE = (200, {}, b"")
+DONE: Answer = (200, {}, b"")
 
 
 def sent(ca: ScriptedCA) -> list[Any]:
