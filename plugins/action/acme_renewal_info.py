@@ -19,7 +19,11 @@ class ActionModule(GatheringAction):
     shared_settings = ("ca_path", "validate_certs")
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        self._elsewhere: list[str] = []
         result = super().run(tmp, task_vars)
+        if self._elsewhere:
+            text = f"{', '.join(self._elsewhere)}: another CA is declared than for the batch, so nobody asks it about "
+            result["warnings"] = [*(result.get("warnings") or []), text + "renewal; run one play for each CA"]
         unasked = [item for item in result.get("certificates") or [] if item.get("failed")]
         if self._task.args.get("gather") is not None and unasked:
             # Nobody fails for it, so that it has to be said here.
@@ -34,9 +38,16 @@ class ActionModule(GatheringAction):
             args = {**args, "renewal_info": "now"}
         return super()._execute(args, task_vars)
 
+    def check_all(self, registered: Mapping[str, Mapping[str, Any]]) -> None:
+        """Nobody fails for it that a batch goes to one CA only."""
+        self._elsewhere = [host for host, result in registered.items() if not self._here(result) and _questions(result)]
+
+    def _here(self, result: Mapping[str, Any]) -> bool:
+        return result.get("acme_directory") in (None, self._task.args.get("acme_directory"))
+
     def items_of_host(self, result: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Those that it is time to ask for. A host that declares another CA than the batch's goes by the lifetime."""
-        if result.get("acme_directory") not in (None, self._task.args.get("acme_directory")):
+        if not self._here(result):
             return []
         return [
             {
@@ -45,6 +56,14 @@ class ActionModule(GatheringAction):
                 "issued_acme_directory": item["renewal_info"]["acme_directory"],
                 "renewal_info": item["renewal_info"]["state"],
             }
-            for item in _play.items_of(result, "certificates")
-            if (item.get("renewal_info") or {}).get("ask") and not item.get("failed")
+            for item in _questions(result)
         ]
+
+
+def _questions(result: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The certificates of a host that it says it is time to ask for."""
+    return [
+        item
+        for item in _play.items_of(result, "certificates")
+        if (item.get("renewal_info") or {}).get("ask") and not item.get("failed")
+    ]
