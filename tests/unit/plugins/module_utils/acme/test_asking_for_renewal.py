@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -53,6 +54,19 @@ def test_the_example_of_the_standard(ca: ScriptedCA) -> None:
     assert state.renew_at is not None
     assert state.window.holds(state.renew_at)
     assert (state.next_check, state.explanation_url) == (NOW + 6 * HOUR, "https://acme.example.com/docs/ari")
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "hours"),
+    [("7200", 2), ("in three hours", 3), ("soon", 6), (None, 6)],
+)
+def test_retry_after_in_both_forms(ca: ScriptedCA, retry_after: str | None, hours: int) -> None:
+    if retry_after == "in three hours":
+        retry_after = format_datetime(datetime.datetime.now(UTC) + 3 * HOUR, usegmt=True)
+    ca.script[PATH] = [(200, {"Retry-After": retry_after} if retry_after else {}, PAST)]
+    (state,) = asked(f"{ca.url}/directory", RenewalState())
+    assert state.next_check is not None
+    assert abs(state.next_check - NOW - hours * HOUR) < datetime.timedelta(minutes=3)
 
 
 def test_a_batch_reads_the_directory_once_and_keeps_the_order(ca: ScriptedCA) -> None:
