@@ -18,8 +18,8 @@ from .problems import AcmeProblem, Unreachable, parse_retry_after
 from .session import Session, as_object, open_session
 from .timing import Deadline
 
-#: Seconds that repetitions of one request may take; what is not answered by then is asked in a later run.
-_PATIENCE = 2.0
+#: Share of the time for all that one certificate, or the directory, may take with its repetitions.
+_SHARE = 1 / 3
 #: Errors that may pass though they are not 5xx: timeout, too many requests.
 _MAY_PASS = frozenset({408, 429})
 
@@ -36,12 +36,12 @@ def ask(params: dict[str, Any], questions: Sequence[Question], now: Clock = utc_
     """What is known of each after the CA was asked, all at once over one session without an account.
 
     params: the options of DIRECTORY_ARGSPEC, ``concurrency``, and ``renewal_info_timeout``, seconds for all of it. A CA
-    that is down, slow or refuses costs an error in the states, never an exception. Raises CertfleetError for options
-    of ours that cannot be used.
+    that is down, slow, not trusted or refuses costs an error in the states, never an exception. Raises CertfleetError
+    for a concurrency that is none.
     """
     deadline = Deadline(params["renewal_info_timeout"])
-    share = max(1.0, deadline.seconds / 3)
-    bounded = {**params, "request_timeout": min(params["request_timeout"], share), "timeout": min(share, _PATIENCE)}
+    patience = max(1.0, deadline.seconds * _SHARE)
+    bounded = {**params, "request_timeout": min(params["request_timeout"], patience), "timeout": patience}
     try:
         session = open_session(bounded, None)
     except CertfleetError as error:
@@ -68,7 +68,7 @@ def _ask_one(session: Session, base: str, question: Question, deadline: Deadline
         return state.postponed(f"there was no time left to ask, of {deadline.seconds:g} s for all certificates")
     url = f"{base.rstrip('/')}/{question.cert_id}"
     try:
-        response = session.network.fetch(url, Deadline(deadline.within(_PATIENCE)))
+        response = session.network.fetch(url, Deadline(deadline.within(session.timeout)))
     except AcmeProblem as problem:
         if problem.status < 500 and problem.status not in _MAY_PASS:
             raise problem.about("renewal information") from problem
