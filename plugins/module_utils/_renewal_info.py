@@ -124,7 +124,10 @@ def _read(spec: dict[str, Any], acme_directory: str | None) -> _Item | Certfleet
 
 
 def _to_be_asked(item: _Item, params: dict[str, Any], now: datetime.datetime, next_run_in: datetime.timedelta) -> bool:
-    """Whether the answer may change the decision, and it is time (RFC 9773 section 4.3)."""
+    """Whether the CA can know it, the answer may change the decision, and it is time (RFC 9773 section 4.3).
+
+    Whoever asks for ``now`` knows better than what is declared here.
+    """
     directory, mode, held = params["acme_directory"], params["renewal_info"], item.held
     issuer = item.spec["issued_acme_directory"]
     if mode == "never":
@@ -132,10 +135,13 @@ def _to_be_asked(item: _Item, params: dict[str, Any], now: datetime.datetime, ne
         return False
     if directory is None or not isinstance(held, Held) or item.facts.get("ari_cert_id") is None:
         return False
-    if (issuer is not None and not same_ca(issuer, directory)) or item.decide(now, next_run_in).should_renew:
+    if (issuer is not None and not same_ca(issuer, directory)) or now >= held.not_after:
         return False
+    if mode == "now":
+        return True
     lifetime = held.not_after - held.not_before
-    return mode == "now" or item.state.to_be_asked(now, issued=held.not_before, lifetime=lifetime)
+    time = item.state.to_be_asked(now, issued=held.not_before, lifetime=lifetime)
+    return time and not item.decide(now, next_run_in).should_renew
 
 
 def _ask(items: Sequence[_Item], params: dict[str, Any]) -> None:

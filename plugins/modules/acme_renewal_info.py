@@ -17,8 +17,8 @@ description:
     C(key_type_changed), C(profile_changed), C(ca_changed), C(expired), C(ari) (the instant that was chosen from the
     window that the CA suggests has come) and C(due) (too little of the lifetime is left).
   - With O(acme_directory), the CA is asked when it wants the certificates renewed (RFC 9773), for all of them at once
-    and without an account. It is not asked for a certificate that is to be renewed anyway, that came from another CA,
-    and not before the time that it named the last time.
+    and without an account. It is not asked for a certificate that is to be renewed anyway, that has expired or came
+    from another CA, and not before the time that it named the last time.
   - A CA that is down, slow, or offers no renewal information never makes the module fail. What is known from before
     and the lifetime decide then, and a warning says so.
   - M(certfleet.acme.certificate_request) decides in the same way for certificates in the store of a host, and keeps
@@ -95,7 +95,8 @@ options:
     description:
       - Whether the CA is asked. V(when_due) asks for certificates that it was not asked for yet, from six hours after
         the begin of their validity on, and for others when the time has come that the CA named the last time.
-      - V(now) asks whatever the CA said about when, as an operator may who hears of a mass revocation.
+      - V(now) asks whatever the CA said about when, also for certificates that are to be renewed anyway, as an operator
+        may who hears of a mass revocation.
       - V(never) does not ask, and does not use what the CA said before.
     type: str
     choices: [when_due, now, never]

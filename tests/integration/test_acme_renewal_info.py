@@ -177,10 +177,10 @@ def test_a_real_ca_is_asked_once_for_all_and_not_again_before_its_time(controlle
     assert controller.lab.counts("acme") == {}
 
     stranger = {"name": "stranger", "certificate_content": pem(FRESH)}
-    old = {"name": "old", "certificate_content": pem(OLD)}
-    first = asked(controller, [*items, stranger, old], renewal_info="now")
+    gone = {"name": "gone", "certificate_content": pem(EXPIRED)}
+    first = asked(controller, [*items, stranger, gone], renewal_info="now")
     assert controller.lab.counts("acme") == {"directory": 1, "renewalInfo": 4}
-    assert [entry["asked"] for entry in first] == [True, True, True, True, False], "what is due is not asked for"
+    assert [entry["asked"] for entry in first] == [True, True, True, True, False], "what has expired is not asked for"
     assert [entry["should_renew"] for entry in first] == [False, True, False, False, True]
     assert [entry["host"] for entry in first] == ["web1"] * 3 + [None] * 2
     assert first[1]["msg"].startswith("the CA asks for renewal from 2026-01-01T")
@@ -192,6 +192,9 @@ def test_a_real_ca_is_asked_once_for_all_and_not_again_before_its_time(controlle
     assert "no known issuer matches" in first[3]["renewal_info"]["error"]
 
     # Nothing that is known is asked for again; the answers are the same.
+    old = {"name": "old", "certificate_content": pem(OLD)}
+    (due,) = asked(controller, [old])
+    assert (due["should_renew"], due["asked"]) == (True, False), "nor what is due anyway"
     again = [{**spec, "renewal_info": entry["renewal_info"]} for spec, entry in zip([*items, stranger], first)]
     second = asked(controller, again)
     assert controller.lab.counts("acme") == {}
@@ -201,7 +204,7 @@ def test_a_real_ca_is_asked_once_for_all_and_not_again_before_its_time(controlle
     # The instant stays when the CA is asked again.
     third = asked(controller, again, renewal_info="now")
     assert third[0]["renewal_info"]["renew_at"] == first[0]["renewal_info"]["renew_at"]
-    assert [entry["asked"] for entry in third] == [True, False, True, True]
+    assert [entry["asked"] for entry in third] == [True] * 4
 
 
 def test_a_ca_that_is_down_fails_nobody_and_is_told_in_one_line(host: Host) -> None:

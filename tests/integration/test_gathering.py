@@ -15,7 +15,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.integration.fleet import Run, playbook
-from tests.support.small_ca import SmallCA, pem
+from tests.support.small_ca import DAY, SmallCA, pem
 
 #: Nothing listens there: a batch that reached the CA would fail with another message than the ones below.
 NOWHERE = "https://127.0.0.1:1/directory"
@@ -153,8 +153,8 @@ def test_hosts_of_later_waves_are_named(tmp_path: Path) -> None:
 
 
 def question(**more: Any) -> dict[str, Any]:
-    ca = SmallCA()
-    leaf = pem(ca.sign(ec.generate_private_key(ec.SECP256R1()).public_key(), ["a.example"]))
+    # Due by its lifetime, if the host had not declared a smaller share.
+    leaf = pem(SmallCA().sign(ec.generate_private_key(ec.SECP256R1()).public_key(), ["a.example"], age=80 * DAY))
     return {"ask": True, "certificate": leaf, "acme_directory": NOWHERE, "state": None, **more}
 
 
