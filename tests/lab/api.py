@@ -70,6 +70,7 @@ class Lab:
         pebble_environment: dict[str, str] | None = None,
         binding_required: bool = False,
         strict: bool = False,
+        renewal_force: bool = False,
     ) -> Lab:
         """Start a lab and return when all its servers answer.
 
@@ -87,6 +88,7 @@ class Lab:
         :param pebble_environment: Pebble's switches, e.g. ``{"PEBBLE_WFE_NONCEREJECT": "20"}``.
         :param binding_required: Pebble makes no account that is not bound to one of pebble.EXTERNAL_ACCOUNTS.
         :param strict: put the layer in front of the emulator that refuses what AWS refuses, see :meth:`set_faults`.
+        :param renewal_force: let acme2certifier want every certificate renewed at once (RFC 9773).
         :raises LabError: when something does not start; everything started is ended before.
         """
         if ca not in AUTHORITIES:
@@ -102,6 +104,7 @@ class Lab:
                 list(refused_at_finalize),
                 pebble_environment or {},
                 binding_required,
+                renewal_force,
             )
             Starter(folder, ca, dns_provider, policy, strict=strict).run(hosts, python)
             dns.set_lag(folder, dns_lag)
@@ -326,6 +329,16 @@ class Lab:
             return False
         revoked = x509.load_pem_x509_crl(path.read_bytes()).get_revoked_certificate_by_serial_number(number)
         return revoked is not None
+
+    def set_renewal_info(self, certificate_pem: str, answer: str) -> None:
+        """From now on Pebble answers this text to the question when it wants this certificate renewed (RFC 9773).
+
+        :raises LabError: when Pebble does not know the certificate.
+        """
+        body = json.dumps({"Certificate": certificate_pem, "ARIResponse": answer})
+        status, said = self._management("POST", "/set-renewal-info/", body)
+        if status != 200:
+            raise LabError(f"Pebble does not take renewal information: {said.decode('utf-8', 'replace')}")
 
     def _management(self, method: str, path: str, body: str | None = None) -> tuple[int, bytes]:
         return https(self.acme["management"], self.acme["ca_path"], method, path, body)

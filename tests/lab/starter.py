@@ -54,12 +54,15 @@ def end(state: State) -> None:
 class Policy:
     """What the CA takes and refuses, Pebble's switches and accounts, and which of the zones lie in Cloud DNS."""
 
+    """What the CA takes, refuses and wants renewed, Pebble's switches, and which of the zones lie in Cloud DNS."""
+
     zones: list[str]
     cloud_zones: list[str]
     refused: list[str]
     refused_at_finalize: list[str]
     switches: dict[str, str]
     binding_required: bool = False
+    renewal_force: bool = False
 
 
 class Starter:
@@ -149,6 +152,7 @@ class Starter:
                 if zone not in self.policy.refused
             ],
             refused_at_finalize=self.policy.refused_at_finalize,
+            renewal_force=self.policy.renewal_force,
         )
         acme["crl"] = str(acme2certifier.crl_path(state))
         (folder / "issuer.pem").write_bytes((state.root / acme2certifier.NAME / "ca.pem").read_bytes())

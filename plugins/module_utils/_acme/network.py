@@ -87,7 +87,8 @@ class Network(library.ClientNetwork):
         self.account = {"uri": uri} if uri else None
 
     def fetch(self, url: str, deadline: Deadline) -> Any:
-        """Unsigned GET; redirects are followed. Raises AcmeProblem, Unreachable."""
+        """Unsigned GET; redirects are followed. Raises AcmeProblem, Unreachable, CertfleetError for another host."""
+        self._keep_to_hosts(url)
 
         def once() -> Any:
             return self._check_response(self._send_request("GET", url, allow_redirects=True))
@@ -96,11 +97,7 @@ class Network(library.ClientNetwork):
 
     def post(self, url: str, obj: Any, *, deadline: Deadline, accept: str | None = None) -> Any:
         """Signed POST; ``obj`` None makes it a POST-as-GET (RFC 8555 section 6.3). Raises AcmeProblem, Unreachable."""
-        if _origin(url) not in self._hosts:
-            raise CertfleetError(
-                f"the CA sent an address on another host than its directory's: {url[:200]}",
-                remedy="Nothing was sent there. Check acme_directory and what stands between here and the CA.",
-            )
+        self._keep_to_hosts(url)
         headers = {"Content-Type": _JOSE}
         if accept:
             headers["Accept"] = accept
@@ -112,6 +109,13 @@ class Network(library.ClientNetwork):
             return self._check_response(response)
 
         return self._persist(once, deadline)
+
+    def _keep_to_hosts(self, url: str) -> None:
+        if _origin(url) not in self._hosts:
+            raise CertfleetError(
+                f"the CA sent an address on another host than its directory's: {url[:200]}",
+                remedy="Nothing was sent there. Check acme_directory and what stands between here and the CA.",
+            )
 
     def _persist(self, once: Callable[[], Any], deadline: Deadline, most: int = _TRIES) -> Any:
         """Call ``once`` until it answers, within the deadline."""

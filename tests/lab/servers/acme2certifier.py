@@ -54,6 +54,9 @@ dns_validation_pause_timer: 0
 [Order]
 allowed_domainlist: {allowed}
 profiles: {profiles}
+
+[Renewalinfo]
+renewal_force: {renewal_force}
 """
 
 
@@ -71,6 +74,7 @@ def launch(
     issuer: Pair,
     allowed: list[str],
     refused_at_finalize: list[str],
+    renewal_force: bool,
 ) -> str:
     """Write the configuration and start the server.
 
@@ -79,6 +83,7 @@ def launch(
     :param issuer: the CA that signs; self-signed, else the server's CRLs are wrong.
     :param allowed: domains whose names are taken at newOrder, others are refused there (rejectedIdentifier).
     :param refused_at_finalize: names refused when the order is finalized (badCSR).
+    :param renewal_force: suggest windows of renewal that begin in the past.
     :returns: the URL of the directory.
     """
     folder = state.folder(NAME)
@@ -96,6 +101,7 @@ def launch(
             address=address,
             allowed=json.dumps(patterns),
             profiles=json.dumps(PROFILES),
+            renewal_force=renewal_force,
         ),
     )
     write_json(
