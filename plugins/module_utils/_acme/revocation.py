@@ -43,13 +43,14 @@ def reason_code(reason: str | int | None) -> int | None:
 
 
 def revoke(session: Session, certificate: Any, reason: int | None) -> bool:
-    """Revoke; False when it was revoked already. Raises CertfleetError."""
+    """Revoke; False when it was revoked already, before this call. Raises CertfleetError."""
     try:
         session.send(
             session.resource("revokeCert"), Revocation(certificate=certificate, reason=reason), doing="the revocation"
         )
     except AcmeProblem as problem:
         if problem.code == "alreadyRevoked":
-            return False
+            # An answer that was lost may have been the one that said so.
+            return getattr(problem.earlier, "in_doubt", False)
         raise
     return True
