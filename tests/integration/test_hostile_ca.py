@@ -102,6 +102,10 @@ def _directory(name: str) -> Change:
     return lambda one: one.say("directory", {**one.ca.directory, name: f"{one.other.url}/{name}"})
 
 
+def _say(path: str, body: Any) -> Change:
+    return lambda one: one.say(path, body)
+
+
 def _order(at: str, **members: Any) -> Change:
     """The order as an endpoint shows it, OTHER in it replaced by the other host."""
 
@@ -206,7 +210,7 @@ CASES: dict[str, tuple[Change, str]] = {
     "too many authorizations": (_order("newOrder", authorizations=["x"] * 20_000), "20000 authorizations for 1 names"),
     "nested without end": (lambda one: one.say("order", b'{"a":' * 100_000), "is not a JSON object"),
     **{
-        f"{path} is {word}": (lambda one, path=path, body=body: one.say(path, body), "is not a JSON object")
+        f"{path} is {word}": (_say(path, body), "is not a JSON object")
         for path in ("directory", "newAccount", "newOrder", "authz", "finalize", "order")
         for word, body in {"a list": [], "a number": 7, "null": None, "a page": b"<html>"}.items()
     },

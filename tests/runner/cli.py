@@ -23,6 +23,7 @@ make matrix       the installed collection on the oldest and the newest ansible-
 make build        the artifact, in .cache/build
 make bench        how many requests a certificate costs, one by one and in a batch of 100, counted by the servers
 make race         eight writers in one DNS zone: no value may be lost; WRITE=upsert shows that it would notice
+make worst        50 certificates from Pebble at its worst, then each endpoint failing in each way in turn
 make bench-dns    how many API calls 1,000 and 10,000 TXT values cost; for both PROVIDER=NAME chooses
 make changelog    CHANGELOG.rst from changelogs/
 make clean        remove .cache and all that was brought there
@@ -34,6 +35,7 @@ Without make: python3 tests/runner TARGET
 PROGRAMS = {
     "bench": "tests.benchmarks.request_counts",
     "race": "tests.benchmarks.race",
+    "worst": "tests.benchmarks.worst",
     "bench-dns": "tests.benchmarks.dns_calls",
 }
 

@@ -10,6 +10,7 @@ it is ready: when the guess of the delay is right that saves a request for each 
 
 from __future__ import annotations
 
+import itertools
 import time
 from typing import Any
 
@@ -119,7 +120,10 @@ def order_failure(session: Session, order: Order, earlier: CertfleetError | None
 
 def _finalize(session: Session, order: Order, csr_pem: str, answered: float | None, deadline: Deadline) -> Steps[Order]:
     """Submit the CSR; when the order is not ready, wait for it and submit again."""
-    while True:
+    pauses = backoff()
+    for number in itertools.count():
+        if number > 1:  # the CA calls it ready and takes nothing
+            yield deadline.within(next(pauses))
         try:
             result = submit_csr(session, order, csr_pem, deadline=deadline)
         except AcmeProblem as problem:
@@ -140,6 +144,7 @@ def _finalize(session: Session, order: Order, csr_pem: str, answered: float | No
             return order
         if not deadline.remaining():
             raise _too_late(session, order, deadline, "validate")
+    raise AssertionError("count() does not end")
 
 
 def _poll(

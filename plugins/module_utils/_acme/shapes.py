@@ -20,7 +20,7 @@ ORDER = {
 }
 CHALLENGE = {"type": str, "url": str, "status": str, "token": str}
 AUTHORIZATION = {"status": str, "identifier": {"value": str}, "challenges": [CHALLENGE]}
-_NAMES = {str: "a text", dict: "an object", list: "a list"}
+_NAMES: dict[Any, str] = {str: "a text", dict: "an object", list: "a list"}
 #: Of an order, for each of its names and beyond: each costs requests.
 _AUTHORIZATIONS_EACH, _AUTHORIZATIONS_MORE = 3, 10
 
@@ -41,7 +41,7 @@ def check_order(body: dict[str, Any], doing: str) -> dict[str, Any]:
     """check() of an order, and that it does not have far more authorizations than names."""
     found = check(body, ORDER, doing)
     count = len(found.get("authorizations", []))
-    names = len(found.get("identifiers", []))
+    names = len(found.get("identifiers", [])) or 100
     if count > _AUTHORIZATIONS_EACH * names + _AUTHORIZATIONS_MORE:
         raise CertfleetError(f"the CA's answer to {doing} is refused: {count} authorizations for {names} names")
     return found
@@ -49,17 +49,16 @@ def check_order(body: dict[str, Any], doing: str) -> dict[str, Any]:
 
 def _wrong(value: Any, shape: Any, where: str) -> str:
     """What is wrong with a value, in words; empty for nothing."""
-    kind = shape if isinstance(shape, type) else type(shape)
+    kind: Any = shape if isinstance(shape, type) else type(shape)
     if not isinstance(value, kind):
         return f"{where or 'it'} is not {_NAMES[kind]}"
-    if isinstance(shape, list):
+    parts: list[tuple[str, Any, Any]] = []
+    if kind is list and shape is not list:
         parts = [(f"{where}[{number}]", entry, shape[0]) for number, entry in enumerate(value)]
-    elif isinstance(shape, dict):
+    elif kind is dict and shape is not dict:
         parts = [
             (f"{where}.{name}".lstrip("."), value[name], inner)
             for name, inner in shape.items()
             if value.get(name) is not None
         ]
-    else:
-        parts = []
     return next((found for name, entry, inner in parts if (found := _wrong(entry, inner, name))), "")
