@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pytest
 from ansible_collections.certfleet.acme.plugins.module_utils import _x509
 
 from tests.integration.conftest import Labs
@@ -157,3 +158,14 @@ def test_what_does_not_pass_ends_in_time_with_its_cause_and_the_next_run_finishe
         check,
         few=("429 for an hour", "503", "cut in the middle"),
     )
+
+
+def test_the_given_bundle_wins_over_those_of_the_environment(
+    labs: Labs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / "nothing.pem"))
+    controller = Controller(labs.get("pebble", "ministack"), tmp_path)
+    assert controller.account()["account_uri"]
+    without = controller.module("acme_account", **{**controller.ca(), "ca_path": None})
+    assert "cannot be read" in without["msg"]

@@ -7,8 +7,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.certfleet.acme.plugins.module_utils._acme.revocation import reason_code
+from ansible_collections.certfleet.acme.plugins.module_utils._acme.revocation import reason_code, revoke
 from ansible_collections.certfleet.acme.plugins.module_utils._errors import CertfleetError
+from cryptography import x509
+
+from tests.support.controller import make_csr
+from tests.support.small_ca import SmallCA
+
+from .scripted import problem, scripted_ca
 
 
 @pytest.mark.parametrize(
@@ -35,3 +41,14 @@ def test_reasons_by_name_and_number(given: Any, code: int | None) -> None:
 def test_what_is_no_reason_is_refused_with_those_there_are(given: Any) -> None:
     with pytest.raises(CertfleetError, match=r"is not a reason.*superseded \(4\)"):
         reason_code(given)
+
+
+@pytest.mark.parametrize(
+    ("before", "changed"), [([], False), ([None], True), ([problem("rateLimited", 429)], False)], ids=str
+)
+def test_already_revoked_is_our_doing_when_an_answer_was_lost(before: list[Any], changed: bool) -> None:
+    certificate = x509.load_pem_x509_certificate(SmallCA().chain_for(make_csr("a.example.com")).encode())
+    with scripted_ca() as ca:
+        ca.script["revokeCert"] = [*before, problem("alreadyRevoked", 400)]
+        assert revoke(ca.session(), certificate, None) is changed
+        assert ca.paths().count("/revokeCert") == len(before) + 1
