@@ -265,20 +265,22 @@ def _endless(start: bytes) -> Stream:
 
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-LARGE: dict[str, tuple[str, Callable[[], Stream]]] = {
-    "200 MB without a length": ("order", lambda: _endless(OK + b"Connection: close\r\n\r\n")),
-    "200 MB of a redirect": (
-        "directory",
-        lambda: _endless(b"HTTP/1.1 302 Found\r\nLocation: /x\r\nConnection: close\r\n\r\n"),
-    ),
-    "200 MB in gzip": ("certificate", lambda: _bomb()),
-}
 
 
 def _bomb() -> Stream:
     packer = zlib.compressobj(wbits=31)
     packed = b"".join(packer.compress(b" " * 65536) for _number in range(3200)) + packer.flush()
     return Stream([OK + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed), packed])
+
+
+LARGE: dict[str, tuple[str, Callable[[], Stream]]] = {
+    "200 MB without a length": ("order", lambda: _endless(OK + b"Connection: close\r\n\r\n")),
+    "200 MB of a redirect": (
+        "directory",
+        lambda: _endless(b"HTTP/1.1 302 Found\r\nLocation: /x\r\nConnection: close\r\n\r\n"),
+    ),
+    "200 MB in gzip": ("certificate", _bomb),
+}
 
 
 def test_memory_is_bounded(hostile: Hostile) -> None:

@@ -36,7 +36,7 @@ class Hosts:
                     f"allowed_hosts: {entry!r} is not a host name",
                     remedy="Give names without scheme and path, with a port if need be: acme.example.com:8443.",
                 )
-            self._known |= {_origin(f"{scheme}://{host}/") for scheme in {secure, "https"}}
+            self._known |= {_origin(f"{scheme}://{host}/") for scheme in (secure, "https")}
 
     def check(self, url: str) -> None:
         """Raise CertfleetError for an URL that is on none of the hosts."""

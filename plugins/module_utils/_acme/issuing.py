@@ -10,7 +10,6 @@ it is ready: when the guess of the delay is right that saves a request for each 
 
 from __future__ import annotations
 
-import itertools
 import time
 from typing import Any
 
@@ -120,10 +119,9 @@ def order_failure(session: Session, order: Order, earlier: CertfleetError | None
 
 def _finalize(session: Session, order: Order, csr_pem: str, answered: float | None, deadline: Deadline) -> Steps[Order]:
     """Submit the CSR; when the order is not ready, wait for it and submit again."""
-    pauses = backoff()
-    for number in itertools.count():
+    for number, pause in enumerate(backoff()):
         if number > 1:  # the CA calls it ready and takes nothing
-            yield deadline.within(next(pauses))
+            yield deadline.within(pause)
         try:
             result = submit_csr(session, order, csr_pem, deadline=deadline)
         except AcmeProblem as problem:
@@ -144,7 +142,7 @@ def _finalize(session: Session, order: Order, csr_pem: str, answered: float | No
             return order
         if not deadline.remaining():
             raise _too_late(session, order, deadline, "validate")
-    raise AssertionError("count() does not end")
+    raise AssertionError("backoff() does not end")
 
 
 def _poll(
