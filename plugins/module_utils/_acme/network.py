@@ -105,12 +105,11 @@ class Network(library.ClientNetwork):
         """Sign with this account's URL as ``kid``; with the public key itself when None (RFC 8555 section 6.2)."""
         self.account = {"uri": uri} if uri else None
 
-    def fetch(self, url: str, deadline: Deadline, *, tries: int = _FETCH_TRIES) -> Any:
-        """Unsigned GET of an URL on the allowed hosts; not redirected. Raises AcmeProblem, CertfleetError."""
-        return self._persist(lambda: self._check_response(self._send_request("GET", url, deadline)), deadline, tries)
+    def fetch(self, url: str, deadline: Deadline, *, tries: int = _FETCH_TRIES, move: bool = False) -> Any:
+        """Unsigned GET, redirects followed as far as the hosts allow. Raises AcmeProblem, CertfleetError.
 
-    def fetch_directory(self, url: str, deadline: Deadline) -> Any:
-        """The directory, redirects followed as far as the hosts allow. Raises AcmeProblem, CertfleetError."""
+        move: it is the directory, which may lead on from HTTP to HTTPS.
+        """
 
         def once() -> Any:
             here = url
@@ -120,13 +119,13 @@ class Network(library.ClientNetwork):
                 if response.status_code not in _REDIRECTED or not target:
                     return self._check_response(response)
                 here = urljoin(here, target)
-                if not self.hosts.move(here):
+                if not (move and self.hosts.move(here)):
                     self.hosts.check(here)
             raise CertfleetError(
                 f"{_host(url)} redirects more than {_REDIRECTS} times", remedy="Give the address it all leads to."
             )
 
-        return self._persist(once, deadline, _FETCH_TRIES)
+        return self._persist(once, deadline, tries)
 
     def post(
         self,

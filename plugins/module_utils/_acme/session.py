@@ -137,7 +137,7 @@ def open_session(params: dict[str, Any], key: AccountKey | None, *, stop: thread
         stop=stop,
     )
     try:
-        response = network.fetch_directory(url, Deadline(params["timeout"]))
+        response = network.fetch(url, Deadline(params["timeout"]), move=True)
         directory = as_object(response, f"the directory {url}")
     except AcmeProblem as problem:
         later = f" ({problem.later.text})" if problem.later else ""

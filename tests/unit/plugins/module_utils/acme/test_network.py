@@ -181,8 +181,10 @@ def test_stop_ends_the_tries(ca: ScriptedCA) -> None:
 def test_a_redirect_of_the_directory_stays_on_its_host(ca: ScriptedCA) -> None:
     ca.script["directory"] = [(302, {"Location": "/moved"}, b"x" * 100_000)]
     ca.script["moved"] = [(200, {}, ca.directory)]
-    ca.session()
-    assert ca.paths() == ["/directory", "/moved"]
+    ca.script["info"] = [(307, {"Location": "/moved"}, b"")]
+    session = ca.session()
+    session.network.fetch(f"{ca.url}/info", session.deadline())
+    assert ca.paths() == ["/directory", "/moved", "/info", "/moved"]
 
 
 def test_a_redirect_is_followed_to_an_allowed_host_and_never_that_of_a_signed_request(ca: ScriptedCA) -> None:
