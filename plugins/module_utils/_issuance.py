@@ -244,6 +244,8 @@ class _Batch:
             authorization = found[uri]
             if isinstance(authorization, CertfleetError):
                 raise authorization
+            if authorization.name not in map(base_domain, item.identifiers):
+                raise CertfleetError(f"the CA wants proof of {authorization.shown}, which was not ordered")
             if authorization.status == "pending":
                 challenge = authorization.challenge(DNS01)
                 record = TxtRecord(*txt_record(self.session, authorization, challenge))

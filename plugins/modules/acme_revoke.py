@@ -137,6 +137,7 @@ certificates:
       failed: false
       msg: ""
       problem: null
+      retry_at: null
       serial: 3c4f9a8e12
       issuer: CN=R11,O=Let's Encrypt,C=US
       identifiers: [example.com]
@@ -162,6 +163,12 @@ certificates:
     problem:
       description: The CA's problem document (RFC 7807), when the CA is what refused.
       type: dict
+    retry_at:
+      description:
+        - When the CA wants to be asked again (RFC 3339), if it asked for a longer wait than O(retry_after_max) or
+          O(timeout) allows.
+      returned: always
+      type: str
     serial:
       description: Serial number, hexadecimal, lower case.
       type: str

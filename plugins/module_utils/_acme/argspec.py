@@ -18,6 +18,8 @@ DIRECTORY_ARGSPEC: dict[str, dict[str, Any]] = {
     "ca_path": {"type": "path"},
     "request_timeout": {"type": "int", "default": 30},
     "timeout": {"type": "int", "default": 300},
+    "retry_after_max": {"type": "int"},
+    "allowed_hosts": {"type": "list", "elements": "str"},
 }
 KEY_ARGSPEC: dict[str, dict[str, Any]] = {
     "account_key_src": {"type": "path"},

@@ -89,15 +89,9 @@ def _revoke(session: Session, certificate: Any, reason: int | None) -> Revoked:
     except AcmeProblem as problem:
         if problem.code != "alreadyRevoked":
             raise
-        if not _may_have_done_it(problem.earlier):
+        # An answer that was lost may have been the one that said so.
+        if not getattr(problem.earlier, "in_doubt", False):
             return Revoked(changed=False, before=True, reason=reason)
         warning = "the CA's first answer was lost, so nobody knows whether the certificate was revoked before"
         return Revoked(changed=True, before=None, reason=reason, warnings=(warning,))
     return Revoked(changed=True, before=False, reason=reason)
-
-
-def _may_have_done_it(earlier: CertfleetError | None) -> bool:
-    """Whether the same request, sent before, may have been carried out though its answer was an error, or none came."""
-    if isinstance(earlier, AcmeProblem):
-        return earlier.status >= 500
-    return earlier is not None

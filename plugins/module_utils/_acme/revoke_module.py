@@ -73,6 +73,7 @@ def empty_revocation(spec: dict[str, Any]) -> dict[str, Any]:
         "failed": False,
         "msg": "",
         "problem": None,
+        "retry_at": None,
         "serial": None,
         "issuer": None,
         "identifiers": [],
