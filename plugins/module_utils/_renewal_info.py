@@ -47,9 +47,7 @@ class _Item:
 
 def main_work(module: AnsibleModule) -> dict[str, Any]:
     """A decision for each certificate."""
-    results = results_or_cause(
-        module, module.params["certificates"] or [], lambda: decide_all(module.params), lambda item: _empty(item)
-    )
+    results = results_or_cause(module, module.params["certificates"] or [], lambda: decide_all(module.params), _empty)
     for warning in fallbacks(results):
         module.warn(warning)
     finish(module, "certificates", results)

@@ -34,14 +34,16 @@ def host(tmp_path: Path) -> Host:
     return made
 
 
-def install(host: Host, declared: dict[str, Any] = WEB, **options: Any) -> None:
+def install(host: Host, declared: dict[str, Any] | None = None, **options: Any) -> None:
+    declared = declared or WEB
     asked = request(host, declared)
     issued = [CA.issued(asked, age=options.pop("age", 7 * HOUR))]
     host.module("certificate_install", certificates=[declared], issued=issued, **options)
 
 
-def request(host: Host, declared: dict[str, Any] = WEB, **options: Any) -> dict[str, Any]:
-    return only(host.module("certificate_request", certificates=[declared], acme_directory=DIRECTORY, **options))
+def request(host: Host, declared: dict[str, Any] | None = None, **options: Any) -> dict[str, Any]:
+    certificates = [declared or WEB]
+    return only(host.module("certificate_request", certificates=certificates, acme_directory=DIRECTORY, **options))
 
 
 def note(host: Host, version: str, **changes: Any) -> None:
