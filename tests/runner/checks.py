@@ -175,7 +175,7 @@ class Checks:
         log.parent.mkdir(parents=True, exist_ok=True)
         log.unlink(missing_ok=True)
         try:
-            words = [str(self.tools.bin("python")), "-m", "tests.lab", "pebble"]
+            words = [str(self.tools.bin("python")), "-m", "tests.lab", "program", "pebble"]
             path = call(log, words, env=environment(collections=LINKED), timeout=600).strip().splitlines()[-1]
         except StepFailed:
             self.console.skip("tests with Pebble", log.read_text(encoding="utf-8").strip().splitlines()[-1])

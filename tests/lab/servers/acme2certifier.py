@@ -56,6 +56,12 @@ allowed_domainlist: {allowed}
 profiles: {profiles}
 """
 
+EAB_CONFIGURATION = """
+[EABhandler]
+eab_handler_module: acme2certifier.eabhandlers.json_handler
+key_file: {folder}/eab.json
+"""
+
 
 def crl_path(state: State) -> Path:
     """The CA's revocation list; there is none before the first revocation."""
@@ -71,6 +77,7 @@ def launch(
     issuer: Pair,
     allowed: list[str],
     refused_at_finalize: list[str],
+    binding: dict[str, str] | None = None,
 ) -> str:
     """Write the configuration and start the server.
 
@@ -79,6 +86,7 @@ def launch(
     :param issuer: the CA that signs; self-signed, else the server's CRLs are wrong.
     :param allowed: domains whose names are taken at newOrder, others are refused there (rejectedIdentifier).
     :param refused_at_finalize: names refused when the order is finalized (badCSR).
+    :param binding: kid and key (base64url) of the external account binding that new accounts need; None for none.
     :returns: the URL of the directory.
     """
     folder = state.folder(NAME)
@@ -96,8 +104,11 @@ def launch(
             address=address,
             allowed=json.dumps(patterns),
             profiles=json.dumps(PROFILES),
-        ),
+        )
+        + (EAB_CONFIGURATION.format(folder=folder) if binding else ""),
     )
+    if binding:
+        write_json(folder / "eab.json", {binding["kid"]: binding["key"]})
     write_json(
         state.settings(NAME),
         {"port": port, "certfile": str(listener[0]), "keyfile": str(listener[1]), "dns_port": int(dns_port)},

@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import re
 import shutil
 import subprocess
 import tempfile
@@ -16,6 +14,7 @@ from pathlib import Path
 from ..errors import MissingProgram
 from ..ports import LOOPBACK
 from ..processes import start
+from ..programs import bringing, cache_folder, go_build, go_version
 from ..state import State, write_json
 
 NAME = "pebble"
@@ -33,34 +32,12 @@ ENVIRONMENT = {
 }
 
 
-def cache_folder() -> Path:
-    """Where built binaries are kept: CERTFLEET_CACHE, else .cache in the checkout."""
-    given = os.environ.get("CERTFLEET_CACHE")
-    return Path(given).absolute() if given else Path(__file__).resolve().parents[3] / ".cache"
-
-
 def version_of(binary: Path) -> str:
     """The version that the Go tool chain wrote into a binary ("2.10.1"), "" when it is not told.
 
     ``pebble -version`` says "dev" for every binary that ``go install`` built.
     """
-    match = re.search(rb"mod\t" + MODULE.encode() + rb"\tv(\d+\.\d+\.\d+)", binary.read_bytes())
-    return match[1].decode() if match else ""
-
-
-def _built(cache: Path) -> str:
-    """Build the pinned version into the cache; returns "" or why that was not possible."""
-    go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin:/usr/lib/go/bin")
-    if go is None:
-        return "there is no Go"
-    with tempfile.TemporaryDirectory(dir=cache, prefix="go-") as folder:
-        environment = {**os.environ, "GOBIN": folder, "CGO_ENABLED": "0"}
-        command = [go, "install", f"{MODULE}/cmd/pebble@v{VERSION}"]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            return "go install failed: " + " ".join(done.stderr.split())[-300:]
-        os.replace(Path(folder) / "pebble", cache / "pebble")
-    return ""
+    return go_version(binary, MODULE)
 
 
 def _from_debian(cache: Path) -> str:
@@ -97,18 +74,14 @@ def find() -> Path:
 
     :raises MissingProgram: when there is none; the message names what would bring one.
     """
-    cache = cache_folder() / "bin"
     on_path = shutil.which("pebble")
-    for candidate in ([Path(on_path)] if on_path else []) + [cache / "pebble"]:
+    for candidate in ([Path(on_path)] if on_path else []) + [cache_folder() / "pebble"]:
         if candidate.is_file() and version_of(candidate) == VERSION:
             return candidate
-    cache.mkdir(parents=True, exist_ok=True)
-    with open(cache / "pebble.lock", "w") as lock:
-        # Labs that start together build it once.
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with bringing("pebble") as cache:
         if (cache / "pebble").is_file():
             return cache / "pebble"
-        reasons = [_built(cache)]
+        reasons = [go_build(f"{MODULE}/cmd/pebble", VERSION, cache / "pebble")]
         if not reasons[0]:
             return cache / "pebble"
         if on_path:
@@ -133,6 +106,7 @@ def launch(
     unused_ports: tuple[int, int],
     refused: list[str],
     environment: dict[str, str],
+    binding: dict[str, str] | None = None,
 ) -> str:
     """Write the configuration and start the server.
 
@@ -140,6 +114,7 @@ def launch(
     :param refused: domains refused at newOrder (rejectedIdentifier), with all below them. None may lie below a
         name that is ordered: Pebble's handler breaks off (index out of range) when the ordered name is shorter.
     :param environment: Pebble's switches (PEBBLE_...), over the lab's own.
+    :param binding: kid and key (base64url) of the external account binding that new accounts need; None for none.
     :returns: the URL of the directory.
     :raises MissingProgram: when there is no Pebble to be had.
     """
@@ -154,7 +129,8 @@ def launch(
             "httpPort": unused_ports[0],
             "tlsPort": unused_ports[1],
             "ocspResponderURL": "",
-            "externalAccountBindingRequired": False,
+            "externalAccountBindingRequired": binding is not None,
+            "externalAccountMACKeys": {binding["kid"]: binding["key"]} if binding else {},
             "domainBlocklist": refused,
             "retryAfter": {"authz": 0, "order": 0},
             "keyAlgorithm": "ecdsa",
