@@ -184,6 +184,6 @@ def is_revoked(acme: dict[str, Any], serial: int) -> bool:
     :raises LabError: when it has no list (Caddy).
     """
     status, body = https(acme["directory"], acme["ca_path"], "GET", "/crl")
-    if status != 200:
-        raise LabError(f"step-ca shows no revocation list (HTTP {status}): {body.decode(errors='replace')[:200]}")
+    if status != 200 or not body:
+        raise LabError(f"{acme['program']} shows no revocation list (HTTP {status})")
     return x509.load_der_x509_crl(body).get_revoked_certificate_by_serial_number(serial) is not None
