@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from tests.lab.api import Lab
+from tests.lab.authorities import PROGRAMS
 from tests.lab.errors import LabError
-from tests.lab.servers import pebble
 from tests.runner import paths, tree
 
 DEFAULT = ("acme2certifier", "ministack")
@@ -34,6 +34,14 @@ def missing(what: str) -> None:
     if paths.UNDER_CI:
         pytest.fail(f"{what}; with CI=true that is a failure")
     pytest.skip(what)
+
+
+def provided(ca: str) -> None:
+    """Skip the test where the CA's program cannot be had; fail it in an automated build."""
+    try:
+        PROGRAMS.get(ca, Path)()
+    except LabError as error:
+        missing(str(error))
 
 
 class Labs:
@@ -55,11 +63,7 @@ class Labs:
 
     def fresh(self, ca: str = DEFAULT[0], dns: str = DEFAULT[1], **options: Any) -> Lab:
         """A lab that nobody else uses, options as for Lab.up. The test may end it; else it ends with the process."""
-        if ca == pebble.NAME:
-            try:
-                pebble.find()
-            except LabError as error:
-                missing(str(error))
+        provided(ca)
         lab = Lab.up(ca=ca, dns_provider=dns, **options)
         self._all.append(lab)
         return lab

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
 import ssl
 import subprocess
 import time
@@ -31,9 +30,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from tests.integration.conftest import provided
 from tests.lab import tls
 from tests.lab.api import Lab
-from tests.lab.authorities import PROGRAMS
 from tests.lab.errors import LabError
 from tests.lab.servers import pebble
 
@@ -63,10 +62,7 @@ def own_lab(request: pytest.FixtureRequest, started: dict[tuple[str, str], Lab])
     """A lab of one pair of CA and emulator, shared by the tests of this file."""
     ca, provider = request.param
     if (ca, provider) not in started:
-        try:
-            PROGRAMS.get(ca, Path)()
-        except LabError as error:
-            (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(str(error))
+        provided(ca)
         started[ca, provider] = Lab.up(ca=ca, dns_provider=provider, hosts=0)
     return started[ca, provider]
 
@@ -298,10 +294,7 @@ def _acme_client(lab: Lab, *, register: bool = True) -> tuple[client.ClientV2, j
 
 @pytest.mark.parametrize("ca", ["pebble", "acme2certifier", "openbao", "step-ca"])
 def test_a_lab_may_want_new_accounts_bound(ca: str) -> None:
-    try:
-        PROGRAMS.get(ca, Path)()
-    except LabError as error:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(str(error))
+    provided(ca)
     with Lab.up(ca=ca, hosts=0, eab=True) as lab:
         if lab.acme.get("program") == "caddy":
             pytest.skip("Caddy cannot be told to want it")

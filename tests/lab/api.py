@@ -29,6 +29,7 @@ from .servers import acme2certifier, cloud_dns, dns, nginx
 from .servers import strict as strict_layer
 from .starter import Starter, end, reset_log
 from .state import State, read_json, write_json
+from .web import https
 
 ZONES = ("example.com", "example.net", "refused.test")
 REFUSED = ("refused.test",)
@@ -315,6 +316,9 @@ class Lab:
         :raises LabError: when the CA has none (step-ca; others without ``eab``, but OpenBao).
         """
         return authorities.new_binding(self.state, self.ca, self.acme)
+
+    def _management(self, method: str, path: str, body: str | None = None) -> tuple[int, bytes]:
+        return https(self.acme["management"], self.acme["ca_path"], method, path, body)
 
     def stop_server(self, server: str) -> None:
         """End one server for good, e.g. to try a CA that is down."""

@@ -9,8 +9,8 @@ import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
 
-from . import authorities, cloud_dns as cloud
-from . import inventory, ports, processes
+from . import authorities, inventory, ports, processes
+from . import cloud_dns as cloud
 from .authorities import Policy
 from .errors import LabError
 from .route53 import Access, Route53, Route53Error

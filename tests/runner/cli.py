@@ -24,6 +24,7 @@ make build        the artifact, in .cache/build
 make bench        how many requests a certificate costs, one by one and in a batch of 100, counted by the servers
 make race         eight writers in one DNS zone: no value may be lost; WRITE=upsert shows that it would notice
 make bench-dns    how many API calls 1,000 and 10,000 TXT values cost; for both PROVIDER=NAME chooses
+make interop      what of the protocol works with which CA, on four real ones; writes docs/interop.md
 make changelog    CHANGELOG.rst from changelogs/
 make clean        remove .cache and all that was brought there
 Without make: python3 tests/runner TARGET
@@ -35,6 +36,7 @@ PROGRAMS = {
     "bench": "tests.benchmarks.request_counts",
     "race": "tests.benchmarks.race",
     "bench-dns": "tests.benchmarks.dns_calls",
+    "interop": "tests.interop",
 }
 
 
@@ -64,6 +66,8 @@ def _run(target: str, rest: list[str]) -> int:
         return demo.main()
     checks = Checks(Console())
     if target in PROGRAMS:
+        if target == "interop":
+            checks.provide_cas(build=True)
         return checks.program(PROGRAMS[target])
     names = ("lint", "sanity", "units", "integration") if target == "test" else (target,)
     if target == "changelog":

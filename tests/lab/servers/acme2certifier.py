@@ -53,6 +53,7 @@ dns_validation_pause_timer: 0
 
 [Order]
 allowed_domainlist: {allowed}
+identifier_limit: 100
 profiles: {profiles}
 """
 

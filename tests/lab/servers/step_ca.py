@@ -121,9 +121,7 @@ def _step_ca(folder: Path, *, port: int, denied: list[str], eab: bool) -> dict[s
     }
 
 
-def _caddy(
-    folder: Path, *, port: int, dns: str, listener: tuple[Path, Path], denied: list[str]
-) -> dict[str, Any]:
+def _caddy(folder: Path, *, port: int, dns: str, listener: tuple[Path, Path], denied: list[str]) -> dict[str, Any]:
     def pair(name: str) -> dict[str, str]:
         return {
             "certificate": str(folder / f"{name}.pem"),
