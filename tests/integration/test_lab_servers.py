@@ -295,7 +295,7 @@ def _acme_client(lab: Lab, *, register: bool = True) -> tuple[client.ClientV2, j
 @pytest.mark.parametrize("ca", ["pebble", "acme2certifier", "openbao", "step-ca"])
 def test_a_lab_may_want_new_accounts_bound(ca: str) -> None:
     provided(ca)
-    with Lab.up(ca=ca, hosts=0, eab=True) as lab:
+    with Lab.up(ca=ca, hosts=0, binding_required=True) as lab:
         if lab.acme.get("program") == "caddy":
             pytest.skip("Caddy cannot be told to want it")
         with pytest.raises(messages.Error, match="externalAccountRequired"):

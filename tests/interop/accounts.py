@@ -56,7 +56,7 @@ def contacts(ground: Ground) -> str:
 def unbound(ground: Ground) -> None:
     if ground.program == "caddy":
         raise NotHere("Caddy cannot be told to want it")
-    ground.elsewhere(eab=True).made()
+    ground.elsewhere(binding_required=True).made()
 
 
 @feature(
@@ -67,7 +67,7 @@ def unbound(ground: Ground) -> None:
     quick=True,
 )
 def bound(ground: Ground) -> None:
-    place = ground.elsewhere(eab=True)
+    place = ground.elsewhere(binding_required=True)
     try:
         binding = place.lab.new_binding()
     except LabError:

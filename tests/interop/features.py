@@ -6,9 +6,16 @@
 
 from __future__ import annotations
 
-from tests.interop import accounts, certificates, orders, renewal, validation
+from tests.interop import account_life, accounts, certificates, orders, renewal, validation
 from tests.interop.registry import FEATURES as _FOUND
 
-_SUBJECTS = [accounts.SUBJECT, orders.SUBJECT, validation.SUBJECT, certificates.CHAINS, renewal.SUBJECT]
-_SUBJECTS.append(certificates.REVOCATION)
+_SUBJECTS = [
+    accounts.SUBJECT,
+    orders.SUBJECT,
+    validation.SUBJECT,
+    certificates.CHAINS,
+    renewal.SUBJECT,
+    certificates.REVOCATION,
+    account_life.SUPPORT,
+]
 FEATURES = sorted(_FOUND, key=lambda feature: _SUBJECTS.index(feature.subject))

@@ -69,8 +69,9 @@ class Lab:
         cloud_zones: Sequence[str] = (),
         dns_lag: float = 0.0,
         pebble_environment: dict[str, str] | None = None,
+        binding_required: bool = False,
         strict: bool = False,
-        eab: bool = False,
+        renewal_force: bool = False,
     ) -> Lab:
         """Start a lab and return when all its servers answer.
 
@@ -86,8 +87,9 @@ class Lab:
             With example.org among them, web1 has a certificate with a name in each cloud.
         :param dns_lag: seconds that a new value stays unseen on the name server.
         :param pebble_environment: Pebble's switches, e.g. ``{"PEBBLE_WFE_NONCEREJECT": "20"}``.
+        :param binding_required: a new account needs an external account binding, see :meth:`new_binding`.
         :param strict: put the layer in front of the emulator that refuses what AWS refuses, see :meth:`set_faults`.
-        :param eab: a new account needs an external account binding, see :meth:`new_binding`.
+        :param renewal_force: let acme2certifier want every certificate renewed at once (RFC 9773).
         :raises LabError: when something does not start; everything started is ended before.
         """
         if ca not in AUTHORITIES:
@@ -102,7 +104,8 @@ class Lab:
                 refused=list(refused),
                 refused_at_finalize=list(refused_at_finalize),
                 switches=pebble_environment or {},
-                eab=eab,
+                renewal_force=renewal_force,
+                binding_required=binding_required,
             )
             Starter(folder, ca, dns_provider, policy, strict=strict).run(hosts, python)
             dns.set_lag(folder, dns_lag)
@@ -311,11 +314,21 @@ class Lab:
         return authorities.is_revoked(self.state, self.ca, self.acme, serial)
 
     def new_binding(self) -> dict[str, str]:
-        """A key that an account can be bound to the CA's customer by: ``kid`` and ``key``, as the option takes them.
+        """What a new account can be bound by: ``kid`` and ``key``, as the option takes them.
 
-        :raises LabError: when the CA has none (step-ca; others without ``eab``, but OpenBao).
+        :raises LabError: when the CA has none (step-ca).
         """
         return authorities.new_binding(self.state, self.ca, self.acme)
+
+    def set_renewal_info(self, certificate_pem: str, answer: str) -> None:
+        """From now on Pebble answers this text to the question when it wants this certificate renewed (RFC 9773).
+
+        :raises LabError: when Pebble does not know the certificate.
+        """
+        body = json.dumps({"Certificate": certificate_pem, "ARIResponse": answer})
+        status, said = self._management("POST", "/set-renewal-info/", body)
+        if status != 200:
+            raise LabError(f"Pebble does not take renewal information: {said.decode('utf-8', 'replace')}")
 
     def _management(self, method: str, path: str, body: str | None = None) -> tuple[int, bytes]:
         return https(self.acme["management"], self.acme["ca_path"], method, path, body)

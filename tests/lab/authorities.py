@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,9 +35,9 @@ PROGRAMS: dict[str, Callable[[], Path]] = {
 
 @dataclass(frozen=True)
 class Policy:
-    """What the CA takes and refuses, Pebble's switches, and which of the zones lie in Cloud DNS.
+    """What the CA takes, refuses and wants renewed, Pebble's switches, and which of the zones lie in Cloud DNS.
 
-    eab: whether a new account needs an external account binding.
+    binding_required: whether a new account needs an external account binding.
     """
 
     zones: list[str]
@@ -46,7 +45,8 @@ class Policy:
     refused: list[str]
     refused_at_finalize: list[str]
     switches: dict[str, str]
-    eab: bool = False
+    renewal_force: bool = False
+    binding_required: bool = False
 
     @property
     def taken(self) -> list[str]:
@@ -71,8 +71,6 @@ def launch(state: State, ca: str, policy: Policy, dns: str, numbers: list[int]) 
         "issuer_path": str(folder / "issuer.pem"),
         "log": str(state.log(ca)),
     }
-    # OpenBao makes its keys itself, step-ca has none to give.
-    binding = {"kid": "lab", "key": secrets.token_urlsafe(32)} if policy.eab else None
     if ca == pebble.NAME:
         acme["management"] = f"https://{ports.LOOPBACK}:{numbers[1]}"
         acme["directory"] = pebble.launch(
@@ -84,13 +82,18 @@ def launch(state: State, ca: str, policy: Policy, dns: str, numbers: list[int]) 
             unused_ports=(numbers[2], numbers[3]),
             refused=policy.refused,
             environment=policy.switches,
-            binding=binding,
+            binding_required=policy.binding_required,
         )
     elif ca == openbao.NAME:
         acme["directory"] = openbao.launch(state, port=numbers[0], listener=listener)
     elif ca == step_ca.NAME:
         acme["directory"] = step_ca.launch(
-            state, port=numbers[0], dns=dns, listener=listener, refused=policy.refused, eab=policy.eab
+            state,
+            port=numbers[0],
+            dns=dns,
+            listener=listener,
+            refused=policy.refused,
+            binding_required=policy.binding_required,
         )
         acme["ca_path"], acme["issuer_path"], acme["program"] = step_ca.describe(state, acme["ca_path"])
     else:
@@ -102,12 +105,11 @@ def launch(state: State, ca: str, policy: Policy, dns: str, numbers: list[int]) 
             issuer=tls.make_authority("certfleet lab: acme2certifier"),
             allowed=policy.taken,
             refused_at_finalize=policy.refused_at_finalize,
-            binding=binding,
+            renewal_force=policy.renewal_force,
+            external_accounts=pebble.EXTERNAL_ACCOUNTS if policy.binding_required else None,
         )
         acme["crl"] = str(acme2certifier.crl_path(state))
         (folder / "issuer.pem").write_bytes((state.root / acme2certifier.NAME / "ca.pem").read_bytes())
-    if binding and ca in (pebble.NAME, acme2certifier.NAME):
-        acme["binding"] = binding
     return acme
 
 
@@ -118,7 +120,7 @@ def wait(state: State, ca: str, acme: dict[str, Any], policy: Policy, dns: str) 
     """
     if ca == openbao.NAME:
         processes.wait_ready(state, ca, lambda: openbao.ready(acme))
-        openbao.set_up(state, acme, dns=dns, domains=policy.taken, eab=policy.eab)
+        openbao.set_up(state, acme, dns=dns, domains=policy.taken, binding_required=policy.binding_required)
     path = urlsplit(acme["directory"]).path
     processes.wait_ready(state, ca, lambda: https(acme["directory"], acme["ca_path"], "GET", path)[0] == 200)
     if ca == pebble.NAME:
@@ -151,10 +153,11 @@ def new_binding(state: State, ca: str, acme: dict[str, Any]) -> dict[str, str]:
     :raises LabError: when the CA has none.
     """
     if ca == openbao.NAME:
-        return openbao.new_eab(state, acme)
-    if not acme.get("binding"):
-        raise LabError(f"{ca} of this lab has no key for an external account binding")
-    return dict(acme["binding"])
+        return openbao.new_binding(state, acme)
+    if ca == step_ca.NAME:
+        raise LabError("step-ca has no key for an external account binding")
+    kid, key = next(iter(pebble.EXTERNAL_ACCOUNTS.items()))
+    return {"kid": kid, "key": key}
 
 
 def is_revoked(state: State, ca: str, acme: dict[str, Any], serial: str) -> bool:

@@ -29,7 +29,7 @@ def _parser() -> argparse.ArgumentParser:
     making.add_argument("--ca", choices=("acme2certifier", "pebble", "openbao", "step-ca"), default="acme2certifier")
     making.add_argument("--dns", choices=("ministack", "moto"), default="ministack", help="the Route53 emulator")
     making.add_argument("--cloud-dns", action="store_true", help="Cloud DNS too, with the zone example.org")
-    making.add_argument("--eab", action="store_true", help="new accounts need an external account binding")
+    making.add_argument("--binding-required", action="store_true", help="new accounts need an external account binding")
     making.add_argument("--strict", action="store_true", help="in front of it a layer that refuses what AWS refuses")
     making.add_argument("--hosts", type=int, default=3, metavar="N", help="nginx hosts (default 3)")
     making.add_argument("--python", default=sys.executable, help="interpreter of the hosts (default: this one)")
@@ -79,7 +79,7 @@ def _start(options: argparse.Namespace) -> Lab:
         dns_lag=options.dns_lag,
         pebble_environment=switches,
         strict=options.strict,
-        eab=options.eab,
+        binding_required=options.binding_required,
     )
 
 

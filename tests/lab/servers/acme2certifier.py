@@ -55,6 +55,9 @@ dns_validation_pause_timer: 0
 allowed_domainlist: {allowed}
 identifier_limit: 100
 profiles: {profiles}
+
+[Renewalinfo]
+renewal_force: {renewal_force}
 """
 
 EAB_CONFIGURATION = """
@@ -78,7 +81,8 @@ def launch(
     issuer: Pair,
     allowed: list[str],
     refused_at_finalize: list[str],
-    binding: dict[str, str] | None = None,
+    renewal_force: bool = False,
+    external_accounts: dict[str, str] | None = None,
 ) -> str:
     """Write the configuration and start the server.
 
@@ -87,7 +91,8 @@ def launch(
     :param issuer: the CA that signs; self-signed, else the server's CRLs are wrong.
     :param allowed: domains whose names are taken at newOrder, others are refused there (rejectedIdentifier).
     :param refused_at_finalize: names refused when the order is finalized (badCSR).
-    :param binding: kid and key (base64url) of the external account binding that new accounts need; None for none.
+    :param renewal_force: suggest windows of renewal that begin in the past.
+    :param external_accounts: key identifiers and MAC keys (base64url), one of which a new account must be bound to.
     :returns: the URL of the directory.
     """
     folder = state.folder(NAME)
@@ -105,11 +110,12 @@ def launch(
             address=address,
             allowed=json.dumps(patterns),
             profiles=json.dumps(PROFILES),
+            renewal_force=renewal_force,
         )
-        + (EAB_CONFIGURATION.format(folder=folder) if binding else ""),
+        + (EAB_CONFIGURATION.format(folder=folder) if external_accounts else ""),
     )
-    if binding:
-        write_json(folder / "eab.json", {binding["kid"]: binding["key"]})
+    if external_accounts:
+        write_json(folder / "eab.json", external_accounts)
     write_json(
         state.settings(NAME),
         {"port": port, "certfile": str(listener[0]), "keyfile": str(listener[1]), "dns_port": int(dns_port)},

@@ -112,11 +112,11 @@ def ready(acme: dict[str, Any]) -> bool:
     return status in (200, 501, 503)
 
 
-def set_up(state: State, acme: dict[str, Any], *, dns: str, domains: list[str], eab: bool) -> None:
+def set_up(state: State, acme: dict[str, Any], *, dns: str, domains: list[str], binding_required: bool) -> None:
     """Unseal it, make a root that signs and a role for the names that are taken, and turn ACME on.
 
     :param domains: names in these are taken, others are refused at newOrder (rejectedIdentifier).
-    :param eab: whether a new account needs an external account binding.
+    :param binding_required: no new account without a binding, see :func:`new_binding`.
     :raises LabError: when it refuses something.
     """
     api = _Api(acme)
@@ -140,11 +140,11 @@ def set_up(state: State, acme: dict[str, Any], *, dns: str, domains: list[str], 
         "max_ttl": "2160h",
     }
     api.call("POST", f"{MOUNT}/roles/{ROLE}", role)
-    policy = "always-required" if eab else "not-required"
+    policy = "always-required" if binding_required else "not-required"
     api.call("POST", f"{MOUNT}/config/acme", {"enabled": True, "dns_resolver": dns, "eab_policy": policy})
 
 
-def new_eab(state: State, acme: dict[str, Any]) -> dict[str, str]:
+def new_binding(state: State, acme: dict[str, Any]) -> dict[str, str]:
     """A key for one external account binding: kid and key (base64url)."""
     api = _Api(acme, str(read_json(state.settings(NAME))["token"]))
     data = api.call("POST", f"{MOUNT}/roles/{ROLE}/acme/new-eab")["data"]

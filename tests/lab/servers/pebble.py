@@ -24,6 +24,11 @@ PROFILES = {
     "default": {"description": "The usual profile", "validityPeriod": 7776000},
     "shortlived": {"description": "Six days", "validityPeriod": 518400},
 }
+#: External accounts that a new account may be bound to: the key identifier and the MAC key, base64url.
+EXTERNAL_ACCOUNTS = {
+    "lab-account-1": "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W",
+    "lab-account-2": "b10lLJs8l1GPIzsLP0s6pMt8O0XVGnfTaCeROxQM0BIt2XrJMDHJZBM5NuQmQJQH",
+}
 ENVIRONMENT = {
     "PEBBLE_VA_NOSLEEP": "1",
     "PEBBLE_WFE_NONCEREJECT": "0",
@@ -106,7 +111,7 @@ def launch(
     unused_ports: tuple[int, int],
     refused: list[str],
     environment: dict[str, str],
-    binding: dict[str, str] | None = None,
+    binding_required: bool = False,
 ) -> str:
     """Write the configuration and start the server.
 
@@ -114,7 +119,7 @@ def launch(
     :param refused: domains refused at newOrder (rejectedIdentifier), with all below them. None may lie below a
         name that is ordered: Pebble's handler breaks off (index out of range) when the ordered name is shorter.
     :param environment: Pebble's switches (PEBBLE_...), over the lab's own.
-    :param binding: kid and key (base64url) of the external account binding that new accounts need; None for none.
+    :param binding_required: no new account without a binding to one of EXTERNAL_ACCOUNTS.
     :returns: the URL of the directory.
     :raises MissingProgram: when there is no Pebble to be had.
     """
@@ -129,8 +134,8 @@ def launch(
             "httpPort": unused_ports[0],
             "tlsPort": unused_ports[1],
             "ocspResponderURL": "",
-            "externalAccountBindingRequired": binding is not None,
-            "externalAccountMACKeys": {binding["kid"]: binding["key"]} if binding else {},
+            "externalAccountBindingRequired": binding_required,
+            "externalAccountMACKeys": EXTERNAL_ACCOUNTS,
             "domainBlocklist": refused,
             "retryAfter": {"authz": 0, "order": 0},
             "keyAlgorithm": "ecdsa",

@@ -56,13 +56,15 @@ def find(*, build: bool = False) -> Path:
     )
 
 
-def launch(state: State, *, port: int, dns: str, listener: tuple[Path, Path], refused: list[str], eab: bool) -> str:
+def launch(
+    state: State, *, port: int, dns: str, listener: tuple[Path, Path], refused: list[str], binding_required: bool
+) -> str:
     """Write the configuration and start the server.
 
     :param dns: address and port of the name server it validates with.
     :param listener: certificate and key of the HTTPS port; for Caddy only, step-ca makes its own.
     :param refused: domains that are refused at newOrder (rejectedIdentifier).
-    :param eab: whether a new account needs an external account binding, of which step-ca can make none.
+    :param binding_required: no new account without a binding, of which step-ca can make none.
     :returns: the URL of the directory.
     :raises MissingProgram: when there is neither program to be had.
     """
@@ -79,7 +81,7 @@ def launch(state: State, *, port: int, dns: str, listener: tuple[Path, Path], re
         write_json(folder / "caddy.json", configuration)
         start(state, NAME, command, {"XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)})
     else:
-        write_json(folder / "ca.json", _step_ca(folder, port=port, denied=denied, eab=eab))
+        write_json(folder / "ca.json", _step_ca(folder, port=port, denied=denied, binding_required=binding_required))
         environment = {"STEPPATH": str(folder)}
         start(state, NAME, [str(program), str(folder / "ca.json"), f"--resolver={dns}"], environment)
     return f"https://{LOOPBACK}:{port}/acme/{PROVISIONER}/directory"
@@ -96,7 +98,7 @@ def describe(state: State, listener_ca: str) -> tuple[str, str, str]:
     return root, root, NAME
 
 
-def _step_ca(folder: Path, *, port: int, denied: list[str], eab: bool) -> dict[str, Any]:
+def _step_ca(folder: Path, *, port: int, denied: list[str], binding_required: bool) -> dict[str, Any]:
     return {
         "root": str(folder / "root.pem"),
         "crt": str(folder / "intermediate.pem"),
@@ -111,7 +113,7 @@ def _step_ca(folder: Path, *, port: int, denied: list[str], eab: bool) -> dict[s
                 {
                     "type": "ACME",
                     "name": PROVISIONER,
-                    "requireEAB": eab,
+                    "requireEAB": binding_required,
                     "claims": {"maxTLSCertDuration": LIFETIME, "defaultTLSCertDuration": LIFETIME},
                 }
             ],
