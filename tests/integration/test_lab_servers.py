@@ -292,7 +292,7 @@ def _acme_client(lab: Lab, *, register: bool = True) -> tuple[client.ClientV2, j
     return session, key
 
 
-@pytest.mark.parametrize("ca", ["pebble", "acme2certifier", "openbao", "step-ca"])
+@pytest.mark.parametrize("ca", ["openbao", "step-ca"])
 def test_a_lab_may_want_new_accounts_bound(ca: str) -> None:
     provided(ca)
     with Lab.up(ca=ca, hosts=0, binding_required=True) as lab:

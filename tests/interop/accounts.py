@@ -64,7 +64,6 @@ def unbound(ground: Ground) -> None:
     "External account binding",
     everywhere=works(),
     step_ca=refused("the CA refused the new account: serverInternal"),
-    quick=True,
 )
 def bound(ground: Ground) -> None:
     place = ground.elsewhere(binding_required=True)

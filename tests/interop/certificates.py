@@ -60,7 +60,7 @@ def alternate(ground: Ground) -> str:
     return "chosen"
 
 
-@feature(REVOCATION, "By the account's key, no reason given", quick=True)
+@feature(REVOCATION, "By the account's key, no reason given")
 def by_account(ground: Ground) -> None:
     ground.made()
     found = ground.issued(ground.name("revoke"))
@@ -100,7 +100,7 @@ def by_certificate(ground: Ground) -> None:
     _seen(ground, found)
 
 
-@feature(REVOCATION, "Of one that is revoked already", everywhere=works("unchanged"), quick=True)
+@feature(REVOCATION, "Of one that is revoked already", everywhere=works("unchanged"))
 def again(ground: Ground) -> str:
     ground.made()
     found = ground.issued(ground.name("revoke"))

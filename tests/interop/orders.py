@@ -123,7 +123,7 @@ def ip_order(ground: Ground) -> str:
     return ", ".join(sorted(challenge["type"] for challenge in authorization["challenges"]))
 
 
-@feature(SUBJECT, "An order taken up again by its order_uri", quick=True)
+@feature(SUBJECT, "An order taken up again by its order_uri")
 def resume(ground: Ground) -> None:
     ground.made()
     name = ground.name("resume")

@@ -51,7 +51,6 @@ def wrong_value(ground: Ground) -> None:
     everywhere=works("in the same order"),
     pebble=works("in a new order, the CA gave the first up"),
     acme2certifier=works("in a new order, the CA gave the first up"),
-    quick=True,
 )
 def late_value(ground: Ground) -> str:
     ground.made()
@@ -74,6 +73,7 @@ def late_value(ground: Ground) -> str:
     "An authorization given up",
     acme2certifier=refused("the CA did not deactivate the authorization", "it is still pending"),
     step_ca=refused("the CA refused to deactivate the authorization", "malformed"),
+    quick=True,
 )
 def deactivate(ground: Ground) -> None:
     ground.made()
