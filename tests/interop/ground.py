@@ -6,10 +6,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import tempfile
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,6 +20,7 @@ from urllib.parse import urlsplit
 
 from tests.interop.registry import Refusal
 from tests.lab.api import Lab
+from tests.lab.ports import LOOPBACK
 from tests.lab.web import https
 from tests.support.controller import Controller, make_csr
 
@@ -105,6 +109,28 @@ class Ground(Controller):
         item = {"name": "one", "order_uri": order["order_uri"], "csr_content": csr, **options}
         found: dict[str, Any] = self.run("acme_finalize", orders=[item])["orders"][0]
         return found
+
+
+@contextlib.contextmanager
+def serving(texts: dict[str, str], port: int) -> Iterator[None]:
+    """Answer these texts by path over HTTP (RFC 8555 section 8.3)."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            text = texts.get(self.path)
+            self.send_response(404 if text is None else 200)
+            self.end_headers()
+            self.wfile.write((text or "").encode())
+
+        def log_message(self, format: str, *words: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer((LOOPBACK, port), Handler) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        try:
+            yield
+        finally:
+            server.shutdown()
 
 
 class Grounds:

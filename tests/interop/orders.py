@@ -10,8 +10,8 @@ import datetime
 
 from ansible_collections.certfleet.acme.plugins.module_utils._x509 import certificate_facts, load_chain
 
-from tests.interop.ground import Ground
-from tests.interop.registry import feature, refused, works
+from tests.interop.ground import Ground, serving
+from tests.interop.registry import NotHere, feature, refused, untried, works
 from tests.support.controller import make_csr, make_key
 
 SUBJECT = "Orders"
@@ -121,6 +121,26 @@ def ip_order(ground: Ground) -> str:
     (authorization,) = ground.ordered("192.0.2.2")["authorizations"]
     assert authorization["identifier"] == "192.0.2.2"
     return ", ".join(sorted(challenge["type"] for challenge in authorization["challenges"]))
+
+
+@feature(
+    SUBJECT,
+    "A certificate for an IP address, proven by http-01",
+    acme2certifier=untried("it looks at port 80 only"),
+    openbao=untried("it looks at port 80 only"),
+)
+def ip_by_http(ground: Ground) -> None:
+    if ground.program == "caddy":
+        raise NotHere("Caddy looks at port 80 only")
+    port = ground.lab.acme["http_port"]
+    ground.made()
+    order = ground.ordered("127.0.0.1")
+    (authorization,) = order["authorizations"]
+    challenge = next(entry for entry in authorization["challenges"] if entry["type"] == "http-01")
+    path = f"/.well-known/acme-challenge/{challenge['token']}"
+    with serving({path: challenge["key_authorization"]}, port):
+        assert ground.validated(order, challenge="http-01")["status"] == "ready"
+    assert ground.finalized(order, make_csr(ips=["127.0.0.1"]))["identifiers"] == ["127.0.0.1"]
 
 
 @feature(SUBJECT, "An order taken up again by its order_uri")

@@ -46,7 +46,14 @@ class Refused:
     words: tuple[str, ...]
 
 
-Expectation = Works | Refused
+@dataclass(frozen=True)
+class Untried:
+    """It cannot be tried in the lab. Not counted."""
+
+    why: str
+
+
+Expectation = Works | Refused | Untried
 
 
 def works(seen: str | None = None) -> Works:
@@ -57,6 +64,11 @@ def works(seen: str | None = None) -> Works:
 def refused(*words: str) -> Refused:
     """It does not go, and the message has these parts in this order."""
     return Refused(words)
+
+
+def untried(why: str) -> Untried:
+    """It cannot be tried in the lab."""
+    return Untried(why)
 
 
 @dataclass(frozen=True)
@@ -76,7 +88,7 @@ class Outcome:
 
     feature: Feature
     ca: str
-    kind: str  # passed, refused, failed or skipped
+    kind: str  # passed, refused, failed, untried, or skipped on a stand-in
     text: str
 
 
@@ -114,6 +126,8 @@ def has(module: str, word: str) -> bool:
 def run(feature: Feature, ground: Ground) -> Outcome:
     """Run one cell and compare what came with what is expected. Never raises but for an interrupt."""
     expected = feature.expected[ground.lab.ca]
+    if isinstance(expected, Untried):
+        return Outcome(feature, ground.lab.ca, "untried", expected.why)
     kind, text = "failed", ""
     try:
         seen = feature.cell(ground)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tests.interop.registry import Expectation, Feature, Refused
+from tests.interop.registry import Expectation, Feature, Untried, Works
 from tests.lab.api import AUTHORITIES
 from tests.lab.servers import openbao, pebble, step_ca
 
@@ -56,7 +56,9 @@ def table(features: Sequence[Feature]) -> str:
 
 
 def _cell(expected: Expectation, notes: list[str]) -> str:
-    if not isinstance(expected, Refused):
+    if isinstance(expected, Untried):
+        return f"not tried: {expected.why}"
+    if isinstance(expected, Works):
         return "yes" if expected.seen is None else f"yes: {expected.seen}"
     note = " ... ".join(f"`{word}`" for word in expected.words)
     if note not in notes:

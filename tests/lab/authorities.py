@@ -73,6 +73,7 @@ def launch(state: State, ca: str, policy: Policy, dns: str, numbers: list[int]) 
     }
     if ca == pebble.NAME:
         acme["management"] = f"https://{ports.LOOPBACK}:{numbers[1]}"
+        acme["http_port"] = numbers[2]
         acme["directory"] = pebble.launch(
             state,
             port=numbers[0],
@@ -90,12 +91,15 @@ def launch(state: State, ca: str, policy: Policy, dns: str, numbers: list[int]) 
         acme["directory"] = step_ca.launch(
             state,
             port=numbers[0],
+            http_port=numbers[2],
             dns=dns,
             listener=listener,
             refused=policy.refused,
             binding_required=policy.binding_required,
         )
         acme["ca_path"], acme["issuer_path"], acme["program"] = step_ca.describe(state, acme["ca_path"])
+        if acme["program"] == step_ca.NAME:
+            acme["http_port"] = numbers[2]
     else:
         acme["directory"] = acme2certifier.launch(
             state,

@@ -57,10 +57,18 @@ def find(*, build: bool = False) -> Path:
 
 
 def launch(
-    state: State, *, port: int, dns: str, listener: tuple[Path, Path], refused: list[str], binding_required: bool
+    state: State,
+    *,
+    port: int,
+    http_port: int,
+    dns: str,
+    listener: tuple[Path, Path],
+    refused: list[str],
+    binding_required: bool,
 ) -> str:
     """Write the configuration and start the server.
 
+    :param http_port: where it validates http-01; Caddy cannot be told and takes 80.
     :param dns: address and port of the name server it validates with.
     :param listener: certificate and key of the HTTPS port; for Caddy only, step-ca makes its own.
     :param refused: domains that are refused at newOrder (rejectedIdentifier).
@@ -83,7 +91,8 @@ def launch(
     else:
         write_json(folder / "ca.json", _step_ca(folder, port=port, denied=denied, binding_required=binding_required))
         environment = {"STEPPATH": str(folder)}
-        start(state, NAME, [str(program), str(folder / "ca.json"), f"--resolver={dns}"], environment)
+        options = [f"--resolver={dns}", f"--acme-http-port={http_port}", "--insecure"]
+        start(state, NAME, [str(program), str(folder / "ca.json"), *options], environment)
     return f"https://{LOOPBACK}:{port}/acme/{PROVISIONER}/directory"
 
 
