@@ -30,6 +30,8 @@ class ActionModule(GatheringAction):
         "external_account_binding",
         "dns_providers",
         "dns_resolvers",
+        "journal",
+        "journal_owner",
     )
 
     def check(self, args: Mapping[str, Any], found: Mapping[str, Mapping[str, Any]]) -> None:

@@ -83,6 +83,8 @@ def finish(
 ) -> NoReturn:
     """End the module with the results of a batch under ``key``; see the option ``item_failures``.
 
+    extra: further results; a true ``changed`` among them says that more was changed than the items.
+
     Every result is returned whether or not the module fails, so that a rescue block or a later task can use what
     succeeded.
     """
@@ -90,7 +92,7 @@ def finish(
     answer: dict[str, Any] = {
         **extra,
         key: results,
-        "changed": any(result.get("changed") for result in results),
+        "changed": bool(extra.get("changed")) or any(result.get("changed") for result in results),
         "failed_items": [str(result.get(name_key) or number) for number, result in _numbered_failures(results)],
     }
     if diffs:

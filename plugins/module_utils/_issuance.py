@@ -13,14 +13,12 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 from ._acme.accounts import use_account
 from ._acme.argspec import account_key
-from ._acme.chains import check_criteria
 from ._acme.issuing import TooLate, fetch_chain, issue_steps, order_failure
 from ._acme.orders import (
     DNS01,
@@ -38,94 +36,56 @@ from ._acme.results import empty_result, failure, issued
 from ._acme.session import Session, open_session
 from ._acme.timing import Steps, run_steps
 from ._batch import run_batch
-from ._dns.factory import build_engine
+from ._caa.policy import Applicant
+from ._caa.preflight import examine, identities
 from ._dns.model import TxtRecord
 from ._errors import CertfleetError
-from ._names import base_domain, is_ip, validate_identifiers
-from ._x509 import csr_facts
+from ._issuance_dns import DnsSide
+from ._issuance_items import Issuance, Item, Proof, alive, guard, prepare
+from ._journal.model import PASSING
+from ._journal.run import Journal, open_journal
+from ._names import base_domain, is_ip
 
 
-@dataclass
-class Item:
-    """One certificate on its way. error: set when it left the batch."""
+def issue_certificates(params: dict[str, Any], *, check_mode: bool = False) -> Issuance:
+    """Obtain ``params["certificates"]``, see the module acme_certificate.
 
-    spec: dict[str, Any]
-    identifiers: list[str] = field(default_factory=list)
-    order: Order | None = None
-    proofs: list[Proof] = field(default_factory=list)
-    answered: float | None = None
-    validated: bool = False
-    fullchain: str | None = None
-    changed: bool = False
-    error: CertfleetError | None = None
-    warnings: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Proof:
-    """A pending authorization with the challenge and the TXT record that prove it."""
-
-    authorization: Authorization
-    challenge: Challenge
-    record: TxtRecord
-
-
-def issue_certificates(params: dict[str, Any], *, check_mode: bool = False) -> list[dict[str, Any]]:
-    """The results of ``params["certificates"]`` in their order, see the module acme_certificate.
-
-    Raises CertfleetError for what concerns them all: no CA, no account, no usable key. Nothing is left at the DNS
-    providers, whatever happens; what could not be removed is a warning of the items.
+    Raises CertfleetError for what concerns them all: no CA, no account, no usable key, no usable journal. Nothing is
+    left at the DNS providers, whatever happens; what could not be removed is a warning of the items.
     """
+    with open_journal(params, program="acme_certificate", kind=PASSING, check_mode=check_mode) as journal:
+        return _issue(params, journal, check_mode=check_mode)
+
+
+def _issue(params: dict[str, Any], journal: Journal | None, *, check_mode: bool) -> Issuance:
     items = [Item(spec) for spec in params["certificates"] or []]
     for item in items:
-        _guard(item, lambda item=item: _prepare(item, check_mode=check_mode))
+        guard(item, lambda item=item: prepare(item, check_mode=check_mode))
     stop = threading.Event()
-    batch = _Batch(params, stop)
-    wanted = _alive(items)
+    dns = DnsSide(params, journal)
+    batch = _Batch(params, stop, dns)
+    wanted = alive(items)
     if wanted:
         batch.open(wanted, check_mode=check_mode)
-        wanted = _alive(wanted)
+        wanted = alive(wanted)
     if check_mode:
         batch.plan(wanted)
     else:
         with _terminable(stop):
             while wanted:
                 wanted = batch.wave(wanted)
-    return [batch.result(item) for item in items]
-
-
-def _prepare(item: Item, *, check_mode: bool) -> None:
-    """What can be said without the CA. Raises CertfleetError."""
-    spec = item.spec
-    check_criteria(spec.get("select_chain"))
-    if spec.get("identifiers"):
-        item.identifiers = validate_identifiers(spec["identifiers"])
-    if not spec.get("csr_content"):
-        if not check_mode:
-            raise CertfleetError("csr_content is empty", remedy="Only check mode can do without a CSR.")
-        if not item.identifiers:
-            raise CertfleetError("there is neither csr_content nor identifiers")
-        return
-    named = csr_facts(spec["csr_content"])["identifiers"]
-    if not named:
-        raise CertfleetError("the CSR names nothing", remedy="Give it a subject alternative name.")
-    if item.identifiers and set(item.identifiers) != set(named):
-        raise CertfleetError(
-            f"the CSR is for {', '.join(named)}, not for {', '.join(item.identifiers)}",
-            remedy="Make the CSR anew, or correct identifiers.",
-        )
-    item.identifiers = item.identifiers or validate_identifiers(named)
+    return Issuance([batch.result(item) for item in items], dns.stale_removed, dns.warnings)
 
 
 class _Batch:
     """What the certificates of one call share."""
 
-    def __init__(self, params: dict[str, Any], stop: threading.Event) -> None:
+    def __init__(self, params: dict[str, Any], stop: threading.Event, dns: DnsSide) -> None:
         self._params = params
         self._concurrency: int = params["concurrency"]
         self._stop = stop
         self._session: Session | None = None
-        self._engine: Any = None
+        self._dns = dns
 
     @property
     def session(self) -> Session:
@@ -139,17 +99,34 @@ class _Batch:
         key, _made = account_key(self._params, check_mode=check_mode)
         self._session = open_session(self._params, key, stop=self._stop)
         for item in items:
-            _guard(item, lambda item=item: self.session.check_profile(item.spec.get("profile")))
+            guard(item, lambda item=item: self.session.check_profile(item.spec.get("profile")))
         resumed = check_mode and any(item.spec.get("order_uri") for item in items)
-        if _alive(items) and (resumed or not check_mode) and key is not None:
+        if alive(items) and (resumed or not check_mode) and key is not None:
             use_account(self.session, {**self._params, **({"allow_creation": False} if check_mode else {})})
+        self._check_caa(alive(items))
+
+    def _check_caa(self, items: list[Item]) -> None:
+        """What CAA forbids is a warning or, when it is to be, the end of an item before anything is ordered."""
+        names = [name for item in items for name in item.identifiers]
+        if self._params["caa"] == "ignore" or not names:
+            return
+        known = self._params["caa_identities"] or identities(self.session.meta)
+        applicant = Applicant(known, self.session.account_uri or self._params.get("account_uri"), DNS01)
+        findings = examine(names, applicant, self._params.get("dns_resolvers") or [])
+        for item in items:
+            found = [findings[name] for name in item.identifiers if name in findings]
+            forbidden = [one.text for one in found if one.verdict.allowed is False]
+            if forbidden and self._params["caa"] == "refuse":
+                item.error = CertfleetError("; ".join(forbidden), remedy="Change the CAA records, or order elsewhere.")
+            else:
+                item.warnings += [one.text for one in found if one.text]
 
     def plan(self, items: list[Item]) -> None:
         """Check mode: find out what each item would need, writing nothing."""
         fresh = []
         for item in items:
             if item.spec.get("order_uri") and self.session.account_uri:
-                _guard(item, lambda item=item: self._resume(item))
+                guard(item, lambda item=item: self._resume(item))
             if item.fullchain is None and not item.error:
                 item.changed = True
                 fresh.append(item)
@@ -159,7 +136,7 @@ class _Batch:
             for name in item.identifiers
             if not is_ip(name)
         }
-        failed, _changed = self._ask_dns("plan", records)
+        failed = self._dns.plan(records)
         for item in fresh:
             names = {f"_acme-challenge.{base_domain(name)}" for name in item.identifiers}
             item.error = next((error for record, error in failed.items() if record.name in names), None)
@@ -174,16 +151,16 @@ class _Batch:
         taken: set[str] = set()
         now: list[Item] = []
         later: list[Item] = []
-        for item in _alive(items):
+        for item in alive(items):
             uri = item.order.uri if item.order else ""
             (later if uri in taken else now).append(item)
             taken.add(uri)
         self._authorizations(now)
-        records = {proof.record for item in _alive(now) for proof in item.proofs}
+        records = {proof.record for item in alive(now) for proof in item.proofs}
         try:
             records = self._present(now, records)
-            self._answer(_alive(now))
-            self._issue([item for item in _alive(now) if item.fullchain is None])
+            self._answer(alive(now))
+            self._issue([item for item in alive(now) if item.fullchain is None])
         except BaseException:
             self._stop.set()
             raise
@@ -225,6 +202,8 @@ class _Batch:
                 item.identifiers,
                 profile=item.spec.get("profile"),
                 replaces=item.spec.get("replaces"),
+                not_before=item.spec.get("not_before"),
+                not_after=item.spec.get("not_after"),
             )
             if item.order.replaces_dropped:
                 item.warnings.append(item.order.replaces_dropped)
@@ -251,7 +230,7 @@ class _Batch:
             )
         )
         for item in waiting:
-            _guard(item, lambda item=item: self._proofs(item, found))
+            guard(item, lambda item=item: self._proofs(item, found))
 
     def _proofs(self, item: Item, found: dict[str, Authorization | CertfleetError]) -> None:
         for uri in item.order.authorizations if item.order else []:
@@ -267,24 +246,12 @@ class _Batch:
 
     def _present(self, items: list[Item], records: set[TxtRecord]) -> set[TxtRecord]:
         """Publish the records; those that are there now, visible or not."""
-        failed, written = self._ask_dns("present", records)
+        failed, written = self._dns.present(records)
         for item in items:
             causes = [failed[proof.record] for proof in item.proofs if proof.record in failed]
             if causes and not item.error:
                 item.error = causes[0]
         return written
-
-    def _ask_dns(self, action: str, records: set[TxtRecord]) -> tuple[dict[TxtRecord, CertfleetError], set[TxtRecord]]:
-        """Ask the engine to do something with the records: why which of them failed, and which were touched."""
-        if not records:
-            return {}, set()
-        try:
-            if self._engine is None:
-                self._engine = build_engine(self._params)
-            outcome = getattr(self._engine, action)(sorted(records, key=lambda one: (one.name, one.value)))
-        except CertfleetError as error:
-            return dict.fromkeys(records, error), set()
-        return outcome.failed, {one for one in records if one not in outcome.failed or outcome.changed.get(one)}
 
     def _answer(self, items: list[Item]) -> None:
         """Answer each pending challenge once, also one that several orders share."""
@@ -336,10 +303,7 @@ class _Batch:
 
     def _clean_up(self, items: list[Item], records: set[TxtRecord]) -> None:
         """Take the TXT values away, and give up what failed items left pending at the CA. Never raises."""
-        try:
-            failed = self._ask_dns("absent", records)[0] if self._engine is not None else {}
-        except Exception as error:  # noqa: BLE001 - the first error must not be hidden by one of the clean-up
-            failed = dict.fromkeys(records, CertfleetError(f"unexpected {type(error).__name__}: {error}"))
+        failed = self._dns.clean_up(records, others=not self._stop.is_set())
         for item in items:
             for proof in item.proofs:
                 if proof.record in failed:
@@ -349,7 +313,7 @@ class _Batch:
             self._give_up(items)
 
     def _give_up(self, items: list[Item]) -> None:
-        needed = {proof.authorization.uri for item in _alive(items) for proof in item.proofs}
+        needed = {proof.authorization.uri for item in alive(items) for proof in item.proofs}
         lost = [item for item in items if item.error is not None and not isinstance(item.error, TooLate)]
         answered = {proof.authorization.uri: bool(item.answered) for item in lost for proof in item.proofs}
 
@@ -365,17 +329,6 @@ class _Batch:
         for item, outcome in zip(items, run_batch(items, work, concurrency=self._concurrency)):
             if isinstance(outcome, CertfleetError):
                 item.error = outcome
-
-
-def _alive(items: Iterable[Item]) -> list[Item]:
-    return [item for item in items if item.error is None]
-
-
-def _guard(item: Item, work: Any) -> None:
-    try:
-        work()
-    except CertfleetError as error:
-        item.error = error
 
 
 @contextmanager

@@ -13,8 +13,10 @@ from ._acme.batches import run_items
 from ._acme.chains import SELECT_CHAIN_OPTIONS
 from ._acme.results import empty_result
 from ._batch import BATCH_ARGSPEC
+from ._caa.argspec import CAA_ARGSPEC
 from ._dns.argspec import DNS_ARGSPEC, show_public_parts
 from ._issuance import issue_certificates
+from ._journal.argspec import JOURNAL_ARGSPEC
 
 if TYPE_CHECKING:
     from typing import NoReturn
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 ISSUANCE_ARGSPEC: dict[str, dict[str, Any]] = {
     **ACME_ARGSPEC,
     **DNS_ARGSPEC,
+    **CAA_ARGSPEC,
+    **JOURNAL_ARGSPEC,
     **BATCH_ARGSPEC,
     "certificates": {
         "type": "list",
@@ -36,6 +40,8 @@ ISSUANCE_ARGSPEC: dict[str, dict[str, Any]] = {
             "profile": {"type": "str"},
             "replaces": {"type": "str"},
             "order_uri": {"type": "str"},
+            "not_before": {"type": "str"},
+            "not_after": {"type": "str"},
             "select_chain": {"type": "list", "elements": "dict", "options": SELECT_CHAIN_OPTIONS},
         },
     },
@@ -53,10 +59,20 @@ def run_issuance(module: AnsibleModule) -> NoReturn:
     """The module acme_certificate."""
     params = module.params
     show_public_parts(module)
+    stale: list[dict[str, Any]] = []
+
+    def work() -> list[dict[str, Any]]:
+        issuance = issue_certificates(params, check_mode=module.check_mode)
+        stale.extend(issuance.stale_removed)
+        for warning in issuance.warnings:
+            module.warn(warning)
+        return issuance.certificates
+
     run_items(
         module,
         "certificates",
-        lambda: issue_certificates(params, check_mode=module.check_mode),
+        work,
         word="certificate",
         empty=lambda spec: empty_result(spec, acme_directory=params["acme_directory"], profile=spec.get("profile")),
+        extra=lambda results: {"stale_removed": stale, "changed": bool(stale)},
     )

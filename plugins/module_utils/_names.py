@@ -16,6 +16,9 @@ from ._errors import CertfleetError
 #: the underscore that names of services carry.
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _MAX_NAME = 253
+#: Names in one certificate: Let's Encrypt's limit (Rate Limits, "Names per Certificate"), and other public CAs'.
+#: RFC 8555 has none.
+MAX_IDENTIFIERS = 100
 _CERTIFICATE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 #: Characters that IDNA 2003 (Python's codec) maps away and IDNA 2008 (RFC 5892) keeps.
 _DEVIATIONS = frozenset("ß\u03c2\u200c\u200d")
@@ -75,8 +78,16 @@ def base_domain(name: str) -> str:
 
 
 def validate_identifiers(names: Iterable[str]) -> list[str]:
-    """Normalised names, duplicates dropped, the order kept. Raises CertfleetError for an empty list or a bad name."""
+    """Normalised names, duplicates dropped, the order kept.
+
+    Raises CertfleetError for an empty list, a bad name or more names than public CAs take.
+    """
     result = list(dict.fromkeys(normalise(name) for name in names))
+    if len(result) > MAX_IDENTIFIERS:
+        raise CertfleetError(
+            f"{len(result)} names are too many for one certificate, CAs take {MAX_IDENTIFIERS} at most",
+            remedy="Divide them among several certificates.",
+        )
     if not result:
         raise CertfleetError("no identifier is given", remedy="Name at least one DNS name or IP address.")
     return result

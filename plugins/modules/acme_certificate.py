@@ -19,6 +19,10 @@ description:
     reason.
   - A chain is returned only when it is for the CSR's key and names.
   - Names that the CA has validated before need no DNS.
+  - Before it orders, it looks whether CAA records allow what is ordered, see O(caa).
+  - With O(journal), what earlier runs with the same journal had to leave in DNS because they were killed is taken away
+    along with this run's own values, in the zones that O(dns_providers) serve. Runs that still live are not touched.
+    A batch in which nothing is ordered takes nothing away.
 options:
   certificates:
     description:
@@ -56,6 +60,12 @@ options:
           - The URL of an order from an earlier run, to go on with. A valid one gives its certificate, without change.
             One that the CA does not go on with is replaced by a new one.
         type: str
+      not_before:
+        description: When the validity should begin, RFC 3339. Many CAs refuse it.
+        type: str
+      not_after:
+        description: When the validity should end, RFC 3339. Many CAs refuse it.
+        type: str
       select_chain:
         description:
           - Which of the chains that the CA offers to take. The first criterion that a chain fits decides; when none
@@ -91,6 +101,10 @@ extends_documentation_fragment:
   - certfleet.acme.acme.account
   - certfleet.acme.acme.creation
   - certfleet.acme.dns01
+  - certfleet.acme.caa
+  - certfleet.acme.caa.orders
+  - certfleet.acme.dns01.writing
+  - certfleet.acme.journal
   - certfleet.acme.batch
   - certfleet.acme.attributes
   - certfleet.acme.attributes.action_group
@@ -110,6 +124,7 @@ seealso:
   - module: certfleet.acme.certificate_request
   - module: certfleet.acme.certificate_install
   - module: certfleet.acme.acme_order
+  - module: certfleet.acme.dns01_stale
 """
 
 EXAMPLES = r"""
@@ -240,6 +255,19 @@ failed_items:
   type: list
   elements: str
   sample: []
+stale_removed:
+  description: The TXT values that earlier runs had left in DNS and that this one took away, see O(journal).
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - record: _acme-challenge.example.com
+      value: LPsIwTo7o8BoG0-vjCyGQGBWSVIPxI-i_X336eUOQZo
+      zone: example.com
+      provider: route53
+      owner: awx job 4711
+      run: 5d0c7a62b1f04e9a
+      added: "2026-11-22T02:00:13Z"
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -17,9 +17,12 @@ description:
   - Takes what M(certfleet.acme.acme_order) returns in RV(certfleet.acme.acme_order#module:txt_records).
   - Only the given values are added or removed. Other values at the same name, and their TTL, are kept even when
     another program changes them at the same time, since each change names exactly what it takes the place of.
+  - With O(journal), what is added is noted down and stays so until it is removed with the same journal, by
+    O(state=absent) or by M(certfleet.acme.dns01_stale).
   - Names do not touch each other. One that has no zone, or that Route53 refuses, fails by itself.
 extends_documentation_fragment:
   - certfleet.acme.dns01_records
+  - certfleet.acme.journal
   - certfleet.acme.route53
   - certfleet.acme.attributes
 attributes:
@@ -66,6 +69,13 @@ EXAMPLES = r"""
         values:
           - LPsIwTo7o8BoG0-vjCyGQGBWSVIPxI-i_X336eUOQZo
           - DK3eZ9Lr0hfFU0bTHZR4kbZ2vRGJXpXGOXVgeHqMz5A
+
+- name: In a zone of another account
+  certfleet.acme.dns01_route53:
+    assume_role_arn: arn:aws:iam::123456789012:role/acme-dns
+    external_id: "{{ acme_external_id }}"
+    records: "{{ orders.txt_records }}"
+  delegate_to: localhost
 """
 
 RETURN = r"""

@@ -6,10 +6,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import uuid
 from collections import Counter
 from collections.abc import Mapping
@@ -19,16 +15,41 @@ from typing import Any
 from ansible_collections.certfleet.acme.plugins.module_utils._dns.engine import Engine
 from ansible_collections.certfleet.acme.plugins.module_utils._dns.factory import build_engine
 
-from tests.integration.route53_cloud import Answer
+from tests.integration import module_run
+from tests.integration.module_run import Answer
 from tests.lab.api import Lab
 
 MODULE = "ansible_collections.certfleet.acme.plugins.modules.dns01_cloud_dns"
 #: Nothing outside of this machine is asked: not the metadata server of a cloud, and no https.
 NOTHING_OUTSIDE = {"NO_GCE_CHECK": "true", "HTTPS_PROXY": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
 
+#: throttle, quota, error, unavailable, cut: nothing is carried out; late, lose: it is, and the answer does not say so;
+#: precondition, exists: a change is refused as if somebody else had been there.
+FAULTS: dict[str, dict[str, Any]] = {
+    "throttle": {"status": 429, "reason": "rateLimitExceeded"},
+    "quota": {"status": 403, "reason": "quotaExceeded"},
+    "error": {"status": 500},
+    "unavailable": {"status": 503},
+    "cut": {"cut": True},
+    "late": {"status": 503, "after": True},
+    "lose": {"cut": True, "after": True},
+    "precondition": {"status": 412, "reason": "conditionNotMet", "kind": "changes.create"},
+    "exists": {
+        "status": 409,
+        "reason": "alreadyExists",
+        "message": "The resource 'entity.change.additions[0]' named 'n' already exists",
+        "kind": "changes.create",
+    },
+}
+
 
 class GoogleCloud:
-    """The project of a lab. Tests make zones of their own in it and so do not see each other."""
+    """The project of a lab. Tests make zones of their own in it and so do not see each other.
+
+    title: of the provider, in messages; zone_path: before a zone's id; zone_list, write: kinds of requests.
+    """
+
+    title, zone_path, zone_list, write = "Cloud DNS", "managedZones/", "managedZones.list", "changes.create"
 
     def __init__(self, lab: Lab, folder: Path) -> None:
         self.lab = lab
@@ -57,23 +78,31 @@ class GoogleCloud:
         """Every TXT set of a zone: name to TTL and sorted values."""
         return self.client.held(zone_id)
 
+    def set_faults(self, **faults: float) -> None:
+        """From now on, let this befall every so many-th request; what is not named is off."""
+        self.lab.set_cloud_faults(*({"every": int(every), **FAULTS[name]} for name, every in faults.items()))
+
     def count(self) -> Counter[str]:
         """Start counting API calls from here; returns those until now."""
         counts = self.lab.counts("cloud_dns")
         self.lab.reset_log()
         return counts
 
-    def engine(self, *, wait: str = "authoritative", rate: float = 100.0, timeout: int = 20, **more: Any) -> Engine:
-        """An engine for this project."""
+    def params(
+        self, *, wait: str = "authoritative", rate: float = 100.0, timeout: int = 20, **more: Any
+    ) -> dict[str, Any]:
+        """Options of an engine for this project."""
         options = {**self.options, "requests_per_second": rate, **more}
-        return build_engine(
-            {
-                "dns_providers": [{"provider": "cloud_dns", "zones": [], "cloud_dns": options}],
-                "dns_wait": wait,
-                "dns_timeout": timeout,
-                "dns_resolvers": [self.lab.dns],
-            }
-        )
+        return {
+            "dns_providers": [{"provider": "cloud_dns", "zones": [], "cloud_dns": options}],
+            "dns_wait": wait,
+            "dns_timeout": timeout,
+            "dns_resolvers": [self.lab.dns],
+        }
+
+    def engine(self, **options: Any) -> Engine:
+        """An engine for this project."""
+        return build_engine(self.params(**options))
 
     def module(
         self,
@@ -83,7 +112,7 @@ class GoogleCloud:
         environment: Mapping[str, str] | None = None,
         **options: Any,
     ) -> Answer:
-        """Run dns01_cloud_dns as Ansible does: a process of its own, its options in a file."""
+        """Run dns01_cloud_dns; see module_run.run."""
         arguments = {
             **self.options,
             "requests_per_second": 100,
@@ -100,21 +129,6 @@ class GoogleCloud:
 
 def run_module(arguments: Mapping[str, Any], folder: Path, environment: Mapping[str, str] | None = None) -> Answer:
     """Run dns01_cloud_dns with these arguments and, of Google, nothing of the environment but what is given."""
-    file = folder / f"{uuid.uuid4().hex}.json"
-    file.touch(mode=0o600)
-    file.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": dict(arguments)}), encoding="utf-8")
-    foreign = ("GCP_", "GOOGLE_", "GCE_", "CLOUDSDK_")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-    kept.update({"HOME": str(folder), **NOTHING_OUTSIDE, **(environment or {})})
-    done = subprocess.run(
-        [sys.executable, "-m", MODULE, str(file)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env=kept,
-        stdin=subprocess.DEVNULL,
-        check=False,
+    return module_run.run(
+        MODULE, arguments, folder, environment, foreign=("GCP_", "GOOGLE_", "GCE_", "CLOUDSDK_"), fixed=NOTHING_OUTSIDE
     )
-    file.unlink()
-    assert done.stdout.lstrip().startswith("{"), done.stdout + done.stderr
-    return Answer(done.returncode, json.loads(done.stdout), done.stdout + done.stderr)

@@ -7,13 +7,9 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import uuid
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,26 +18,20 @@ from ansible_collections.certfleet.acme.plugins.module_utils._dns.engine import 
 from ansible_collections.certfleet.acme.plugins.module_utils._dns.factory import build_engine
 from botocore.config import Config
 
+from tests.integration import module_run
+from tests.integration.module_run import Answer
 from tests.lab.api import Lab
 
 MODULE = "ansible_collections.certfleet.acme.plugins.modules.dns01_route53"
 
 
-@dataclass
-class Answer:
-    """What the module printed."""
-
-    returncode: int
-    result: dict[str, Any]
-    output: str
-
-    def record(self, name: str) -> dict[str, Any]:
-        """The result of one record."""
-        return next(entry for entry in self.result["records"] if entry["record"] == name)
-
-
 class Cloud:
-    """An emulator of a lab. Tests make zones of their own in it and so do not see each other."""
+    """An emulator of a lab. Tests make zones of their own in it and so do not see each other.
+
+    title: of the provider, in messages; zone_path: before a zone's id; zone_list, write: kinds of requests.
+    """
+
+    title, zone_path, zone_list, write = "Route53", "/hostedzone/", "ListHostedZones", "ChangeResourceRecordSets"
 
     def __init__(self, lab: Lab, folder: Path) -> None:
         self.lab = lab
@@ -111,6 +101,22 @@ class Cloud:
         key = iam.create_access_key(UserName=name)["AccessKey"]
         return {"access_key": key["AccessKeyId"], "secret_key": key["SecretAccessKey"]}
 
+    def role(self, principal: dict[str, str], action: str, condition: dict[str, Any]) -> str:
+        """The ARN of a new IAM role that may do anything in Route53; who may assume it how."""
+        name = f"r{uuid.uuid4().hex[:12]}"
+        iam = boto3.client("iam", **self._access)
+        trust = {"Effect": "Allow", "Principal": principal, "Action": action, "Condition": condition}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+        arn = str(iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"])
+        allowed = [{"Effect": "Allow", "Action": "route53:*", "Resource": "*"}]
+        policy = json.dumps({"Version": "2012-10-17", "Statement": allowed})
+        iam.put_role_policy(RoleName=name, PolicyName="dns", PolicyDocument=policy)
+        return arn
+
+    def set_faults(self, **faults: float) -> None:
+        """From now on, let the strict layer do this; what is not named is off."""
+        self.lab.set_faults(**faults)
+
     def count(self) -> Counter[str]:
         """Start counting API calls from here; returns those until now."""
         counts = self.lab.counts("route53")
@@ -119,17 +125,21 @@ class Cloud:
 
     # What we do
 
-    def engine(self, *, wait: str = "authoritative", rate: float = 100.0, timeout: int = 20, **more: Any) -> Engine:
-        """An engine for this emulator."""
+    def params(
+        self, *, wait: str = "authoritative", rate: float = 100.0, timeout: int = 20, **more: Any
+    ) -> dict[str, Any]:
+        """Options of an engine for this emulator."""
         options = {**self.options, "requests_per_second": rate, **more}
-        return build_engine(
-            {
-                "dns_providers": [{"provider": "route53", "zones": [], "route53": options}],
-                "dns_wait": wait,
-                "dns_timeout": timeout,
-                "dns_resolvers": [self.lab.dns],
-            }
-        )
+        return {
+            "dns_providers": [{"provider": "route53", "zones": [], "route53": options}],
+            "dns_wait": wait,
+            "dns_timeout": timeout,
+            "dns_resolvers": [self.lab.dns],
+        }
+
+    def engine(self, **options: Any) -> Engine:
+        """An engine for this emulator."""
+        return build_engine(self.params(**options))
 
     def module(
         self,
@@ -139,7 +149,7 @@ class Cloud:
         environment: Mapping[str, str] | None = None,
         **options: Any,
     ) -> Answer:
-        """Run dns01_route53 as Ansible does: a process of its own, its options in a file."""
+        """Run dns01_route53; see module_run.run."""
         arguments = {
             **self.options,
             "requests_per_second": 100,
@@ -156,20 +166,6 @@ class Cloud:
 
 def run_module(arguments: Mapping[str, Any], folder: Path, environment: Mapping[str, str] | None = None) -> Answer:
     """Run dns01_route53 with these arguments and, of AWS, nothing of the environment but what is given."""
-    file = folder / f"{uuid.uuid4().hex}.json"
-    file.touch(mode=0o600)
-    file.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": dict(arguments)}), encoding="utf-8")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    kept.update({"AWS_EC2_METADATA_DISABLED": "true", "HOME": str(folder), **(environment or {})})
-    done = subprocess.run(
-        [sys.executable, "-m", MODULE, str(file)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env=kept,
-        stdin=subprocess.DEVNULL,
-        check=False,
+    return module_run.run(
+        MODULE, arguments, folder, environment, foreign=("AWS_",), fixed={"AWS_EC2_METADATA_DISABLED": "true"}
     )
-    file.unlink()
-    assert done.stdout.lstrip().startswith("{"), done.stdout + done.stderr
-    return Answer(done.returncode, json.loads(done.stdout), done.stdout + done.stderr)

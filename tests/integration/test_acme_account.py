@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from tests.integration.conftest import Labs
+from tests.integration.providers import pairs
 from tests.support.controller import Controller, key_pem, make_key
 
-BOTH = pytest.mark.parametrize("lab", [("pebble", "ministack"), ("acme2certifier", "moto")], indirect=True)
+BOTH = pytest.mark.parametrize("lab", pairs(("pebble", "ministack"), ("acme2certifier", "moto")), indirect=True)
 
 
 @pytest.fixture
@@ -74,7 +75,7 @@ def test_accounts_with_keys_of_each_kind(controller: Controller, kind: str) -> N
 
 
 def test_a_key_from_content_with_a_passphrase(labs: Labs, tmp_path: Path) -> None:
-    controller = Controller(labs.get("acme2certifier", "moto"), tmp_path)
+    controller = Controller(labs.get("acme2certifier"), tmp_path)
     content = key_pem(make_key(), "secret")
     options = controller.ca(account_key_content=content, account_key_passphrase="secret", terms_agreed=True)
     made = controller.module("acme_account", **options)
@@ -97,7 +98,7 @@ def test_a_key_from_content_with_a_passphrase(labs: Labs, tmp_path: Path) -> Non
 def test_what_cannot_work_is_told_in_a_line_and_makes_no_account(
     labs: Labs, tmp_path: Path, options: dict[str, Any], cause: str
 ) -> None:
-    controller = Controller(labs.get("acme2certifier", "moto"), tmp_path)
+    controller = Controller(labs.get("acme2certifier"), tmp_path)
     controller.lab.reset_log()
     generate = "account_key_content" not in options
     merged = {**controller.ca(terms_agreed=True, **options), "generate_account_key": generate, **options}
@@ -108,7 +109,7 @@ def test_what_cannot_work_is_told_in_a_line_and_makes_no_account(
 
 
 def test_an_account_uri_of_another_account_is_refused(labs: Labs, tmp_path: Path) -> None:
-    controller = Controller(labs.get("acme2certifier", "moto"), tmp_path)
+    controller = Controller(labs.get("acme2certifier"), tmp_path)
     made = controller.account()
     result = controller.module("acme_account", **controller.ca(account_uri=made["account_uri"] + "x"))
     assert result["failed"]

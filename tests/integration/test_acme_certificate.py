@@ -15,12 +15,14 @@ import pytest
 from ansible_collections.certfleet.acme.plugins.module_utils import _x509
 
 from tests.integration.conftest import Labs
-from tests.integration.route53_cloud import Cloud
+from tests.integration.providers import access, cloud_of, dns_of, pairs, zone_ids
 from tests.lab import tls
 from tests.support.controller import Controller, item, make_csr, make_key
 
 LABS = [("pebble", "ministack"), ("acme2certifier", "moto")]
-BOTH = pytest.mark.parametrize("lab", LABS, indirect=True)
+BOTH = pytest.mark.parametrize("lab", pairs(*LABS), indirect=True)
+#: Also with the other provider, in every run.
+ALL = pytest.mark.parametrize("lab", pairs(*LABS, ("pebble", "cloud_dns")), indirect=True)
 
 
 @pytest.fixture
@@ -37,10 +39,11 @@ def only(result: dict[str, Any]) -> dict[str, Any]:
 
 
 def writes(controller: Controller) -> int:
-    return controller.lab.counts("route53")["ChangeResourceRecordSets"]
+    dns = dns_of(controller.lab)
+    return controller.lab.counts(dns.name)[dns.write]
 
 
-@BOTH
+@ALL
 def test_one_certificate_takes_nine_requests_at_most(controller: Controller) -> None:
     wanted = item("one", "one.example.com", host="web1")
     result = controller.issue([wanted])
@@ -62,7 +65,7 @@ def test_one_certificate_takes_nine_requests_at_most(controller: Controller) -> 
     assert controller.lab.all_txt() == {}
 
 
-@BOTH
+@ALL
 def test_a_batch_takes_six_requests_a_certificate_and_one_dns_change_each_way(controller: Controller) -> None:
     number = 24 if controller.lab.ca == "pebble" else 10  # acme2certifier takes 0.4 s for each
     result = controller.issue([item(f"b{one}", f"b{one}.example.com") for one in range(number)])
@@ -76,11 +79,11 @@ def test_a_batch_takes_six_requests_a_certificate_and_one_dns_change_each_way(co
     # A guess of the delay that was too short costs two requests more; it is learned from.
     assert sum(counts.values()) <= number * 6 + 10 + 2 * 8
     assert writes(controller) == 2
-    assert sum(controller.lab.counts("route53").values()) <= 6
+    assert sum(controller.lab.counts(dns_of(controller.lab).name).values()) <= 6
     assert controller.lab.all_txt() == {}
 
 
-@BOTH
+@ALL
 def test_apex_and_wildcard_in_one_certificate(controller: Controller) -> None:
     wanted = item("apex", "example.com", "*.example.com")
     found = only(controller.issue([wanted]))
@@ -98,7 +101,7 @@ def test_certificates_for_keys_of_each_kind(controller: Controller, kind: str) -
     assert _x509.certificate_facts(_x509.load_chain(found["certificate"])[0])["key_type"] == kind
 
 
-@BOTH
+@ALL
 def test_ten_names_and_one_that_the_ca_refuses(controller: Controller) -> None:
     names = [f"ten{one}.example.com" for one in range(10)]
     names[4] = "ten4.refused.test"
@@ -115,7 +118,7 @@ def test_ten_names_and_one_that_the_ca_refuses(controller: Controller) -> None:
 
 
 def test_a_name_that_the_ca_refuses_at_the_end_fails_alone_and_leaves_nothing(labs: Labs, tmp_path: Path) -> None:
-    controller = Controller(labs.get("acme2certifier", "moto"), tmp_path)
+    controller = Controller(labs.get("acme2certifier"), tmp_path)
     controller.account()
     names = ["refused.example.com", "end1.example.com", "end2.example.com"]
     result = controller.issue([item(name, name) for name in names], item_failures="report")
@@ -130,11 +133,12 @@ def test_a_name_that_the_ca_refuses_at_the_end_fails_alone_and_leaves_nothing(la
 
 
 def test_a_name_without_a_zone_fails_alone_and_is_given_up_at_the_ca(labs: Labs, tmp_path: Path) -> None:
-    controller = Controller(labs.get("pebble", "ministack"), tmp_path)
+    controller = Controller(labs.get("pebble"), tmp_path)
     controller.account()
     result = controller.issue([item("none", "none.unknown.test"), item("some", "some.example.com")])
     assert result["failed_items"] == ["none"]
-    assert "no public Route53 zone holds _acme-challenge.none.unknown.test" in result["certificates"][0]["msg"]
+    title = dns_of(controller.lab).title
+    assert f"no public {title} zone holds _acme-challenge.none.unknown.test" in result["certificates"][0]["msg"]
     assert result["certificates"][0]["warnings"] == []
     assert result["certificates"][1]["fullchain"]
     assert controller.lab.counts("acme")["authz"] == 3  # both read, one of them deactivated
@@ -145,7 +149,7 @@ def test_a_name_without_a_zone_fails_alone_and_is_given_up_at_the_ca(labs: Labs,
     assert "none.unknown.test: deactivated" in order["msg"]
 
 
-@BOTH
+@ALL
 def test_check_mode_reads_the_directory_and_the_zones_and_writes_nothing(
     controller: Controller, tmp_path: Path
 ) -> None:
@@ -158,7 +162,7 @@ def test_check_mode_reads_the_directory_and_the_zones_and_writes_nothing(
     ]
     result = controller.issue(wanted, check=True, item_failures="report", **fresh)
     assert [one["changed"] for one in result["certificates"]] == [True, True, False, False]
-    assert "no public Route53 zone" in result["certificates"][2]["msg"]
+    assert f"no public {dns_of(controller.lab).title} zone" in result["certificates"][2]["msg"]
     assert (
         "the CA does not offer the profile imagined: it offers default, shortlived"
         in (result["certificates"][3]["msg"])
@@ -206,7 +210,7 @@ def test_an_order_that_was_made_before_is_gone_on_with(controller: Controller) -
 
 
 def test_what_a_certificate_replaces_is_told_to_the_ca_and_a_refusal_is_a_warning(labs: Labs, tmp_path: Path) -> None:
-    controller = Controller(labs.get("pebble", "ministack"), tmp_path)
+    controller = Controller(labs.get("pebble"), tmp_path)
     controller.account()
     first = only(controller.issue([item("r", "replaced.example.com")]))
     ari = _x509.ari_cert_id(_x509.load_chain(first["certificate"])[0])
@@ -244,11 +248,11 @@ def test_pebble_at_its_worst_loses_no_certificate(labs: Labs, tmp_path: Path) ->
             assert last.issuer == name
             issuers.add(common)
         assert len(issuers) == 2
-        assert lab.counts("route53") == {}  # the name was valid already
+        assert lab.counts(dns_of(lab).name) == {}  # the name was valid already
 
 
 def test_sigterm_takes_the_txt_values_away(labs: Labs, tmp_path: Path) -> None:
-    controller = Controller(labs.get("acme2certifier", "ministack"), tmp_path)
+    controller = Controller(labs.get("acme2certifier"), tmp_path)
     controller.account()
     lab = controller.lab
     lab.set_dns_lag(300)  # it would wait that long for DNS
@@ -275,7 +279,7 @@ class TestBadInput:
 
     @pytest.fixture
     def controller(self, labs: Labs, tmp_path: Path) -> Controller:
-        made = Controller(labs.get("acme2certifier", "moto"), tmp_path)
+        made = Controller(labs.get("acme2certifier"), tmp_path)
         made.account()
         return made
 
@@ -335,22 +339,21 @@ class TestBadInput:
     def test_no_dns_provider(self, controller: Controller) -> None:
         result = controller.issue([item("x", "a.example.com")], dns_providers=[])
         assert "no DNS provider is given" in result["certificates"][0]["msg"]
-        assert controller.lab.counts("route53") == {}
+        assert controller.lab.counts(dns_of(controller.lab).name) == {}
 
 
-@BOTH
+@ALL
 def test_a_challenge_is_answered_where_its_cname_leads(controller: Controller, tmp_path: Path) -> None:
     """The name's own zone belongs to nobody in dns_providers; only the zone that it is delegated into does."""
     lab = controller.lab
-    cloud = Cloud(lab, tmp_path)
-    zones = lab.route53["zones"]
+    cloud, zones, dns = cloud_of(lab, tmp_path), zone_ids(lab), dns_of(lab)
     name, target = "_acme-challenge.moved.example.com", "_acme-challenge.moved.example.com.acme.example.net"
     cloud.put(zones["example.com"], name, [f"{target}."], kind="CNAME")
     providers = [
         {
-            "provider": "route53",
+            "provider": dns.name,
             "zones": ["example.net"],
-            "route53": {**cloud.options, "zone_ids": {"example.net": zones["example.net"]}},
+            dns.name: {**access(lab), "zone_ids": {"example.net": zones["example.net"]}},
         }
     ]
     wanted = item("moved", "moved.example.com", "*.moved.example.com")

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from tests.integration.conftest import Labs
+from tests.integration.providers import pairs
 from tests.support.controller import Controller, item, key_pem, make_csr, make_key
 
-BOTH = pytest.mark.parametrize("lab", [("pebble", "ministack"), ("acme2certifier", "moto")], indirect=True)
+BOTH = pytest.mark.parametrize("lab", pairs(("pebble", "ministack"), ("acme2certifier", "moto")), indirect=True)
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def test_certificates_are_revoked_once_by_the_account(controller: Controller, tm
 
 
 def test_a_certificate_is_revoked_with_its_own_key_and_with_no_other(labs: Labs, tmp_path: Path) -> None:
-    controller = Controller(labs.get("pebble", "ministack"), tmp_path)
+    controller = Controller(labs.get("pebble"), tmp_path)
     controller.account()
     key = make_key()
     own, other = issued(controller, "own.example.com", key=key)[0], issued(controller, "other.example.com")[0]
@@ -105,7 +106,7 @@ def test_one_that_the_ca_refuses_fails_alone(controller: Controller, tmp_path: P
 
 
 def test_a_reason_that_is_none_is_refused_before_anything_is_sent(labs: Labs, tmp_path: Path) -> None:
-    controller = Controller(labs.get("acme2certifier", "moto"), tmp_path)
+    controller = Controller(labs.get("acme2certifier"), tmp_path)
     controller.account()
     certificate = Path(controller.lab.acme["ca_path"]).read_text()
     options = controller.ca(revoke_reason="bored", certificates=[{"name": "one", "certificate_content": certificate}])

@@ -13,9 +13,11 @@ import pytest
 from ansible_collections.certfleet.acme.plugins.module_utils import _x509
 
 from tests.integration.conftest import Labs
+from tests.integration.providers import access, dns_of, pairs
 from tests.support.controller import Controller, make_csr
 
-BOTH = pytest.mark.parametrize("lab", [("pebble", "ministack"), ("acme2certifier", "moto")], indirect=True)
+LABS = [("pebble", "ministack"), ("acme2certifier", "moto")]
+BOTH = pytest.mark.parametrize("lab", pairs(*LABS), indirect=True)
 
 
 class Steps(Controller):
@@ -25,8 +27,8 @@ class Steps(Controller):
         return self.module("acme_order", check=check, **self.ca(orders=list(orders), **options))
 
     def publish(self, ordered: dict[str, Any], state: str = "present") -> dict[str, Any]:
-        where = {**self.route53(), "resolvers": [self.lab.dns]}
-        return self.module("dns01_route53", records=ordered["txt_records"], state=state, **where)
+        where = {**access(self.lab), "resolvers": [self.lab.dns]}
+        return self.module(f"dns01_{dns_of(self.lab).name}", records=ordered["txt_records"], state=state, **where)
 
     def validate(self, *uris: str, check: bool = False, **options: Any) -> dict[str, Any]:
         orders = [{"name": uri, "order_uri": uri} for uri in uris]
@@ -44,7 +46,7 @@ def steps(lab: Any, tmp_path: Path) -> Steps:
     return made
 
 
-@BOTH
+@pytest.mark.parametrize("lab", pairs(*LABS, ("pebble", "cloud_dns")), indirect=True)
 def test_from_the_order_to_the_certificate(steps: Steps) -> None:
     wanted = {"name": "one", "identifiers": ["steps.example.com", "*.steps.example.com"]}
     planned = steps.order(wanted, check=True)
@@ -126,7 +128,7 @@ def test_an_order_without_its_txt_value_fails_with_its_name_and_another_is_made(
 
 
 def test_authorizations_can_be_given_up(labs: Labs, tmp_path: Path) -> None:
-    steps = Steps(labs.get("pebble", "ministack"), tmp_path)
+    steps = Steps(labs.get("pebble"), tmp_path)
     steps.account()
     uri = steps.order({"name": "one", "identifiers": ["given.example.com", "up.example.com"]})["orders"][0]["order_uri"]
     assert steps.validate(uri, state="deactivated", check=True)["changed"]
@@ -136,7 +138,7 @@ def test_authorizations_can_be_given_up(labs: Labs, tmp_path: Path) -> None:
 
 
 def test_a_ca_that_does_not_give_up_authorizations_is_told(labs: Labs, tmp_path: Path) -> None:
-    steps = Steps(labs.get("acme2certifier", "moto"), tmp_path)
+    steps = Steps(labs.get("acme2certifier"), tmp_path)
     steps.account()
     uri = steps.order({"name": "one", "identifiers": ["held.example.com"]})["orders"][0]["order_uri"]
     result = steps.validate(uri, state="deactivated")
@@ -155,7 +157,7 @@ def test_a_ca_that_does_not_give_up_authorizations_is_told(labs: Labs, tmp_path:
 def test_bad_orders_are_refused_before_the_ca_is_asked_for_them(
     labs: Labs, tmp_path: Path, spec: dict[str, Any], cause: str
 ) -> None:
-    steps = Steps(labs.get("acme2certifier", "moto"), tmp_path)
+    steps = Steps(labs.get("acme2certifier"), tmp_path)
     steps.account()
     result = steps.order({"name": "one", **spec})
     assert cause in result["orders"][0]["msg"]
@@ -163,7 +165,7 @@ def test_bad_orders_are_refused_before_the_ca_is_asked_for_them(
 
 
 def test_steps_for_an_account_that_is_not_there_are_told(labs: Labs, tmp_path: Path) -> None:
-    steps = Steps(labs.get("acme2certifier", "moto"), tmp_path)
+    steps = Steps(labs.get("acme2certifier"), tmp_path)
     steps.account()
     strange = Steps(steps.lab, tmp_path / "elsewhere")
     strange.root.mkdir()

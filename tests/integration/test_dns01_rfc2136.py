@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,10 @@ from ansible_collections.certfleet.acme.plugins.module_utils._dns.engine import 
 from ansible_collections.certfleet.acme.plugins.module_utils._dns.factory import build_engine
 from ansible_collections.certfleet.acme.plugins.module_utils._dns.model import TxtRecord
 from ansible_collections.certfleet.acme.plugins.module_utils._errors import CertfleetError
+from ansible_collections.certfleet.acme.plugins.module_utils._journal.model import PASSING
+from ansible_collections.certfleet.acme.plugins.module_utils._journal.run import open_journal
 
+from tests.integration.conftest import missing
 from tests.lab import ports
 
 MODULE = "ansible_collections.certfleet.acme.plugins.modules.dns01_rfc2136"
@@ -120,7 +124,7 @@ class Bind:
 def bind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bind]:
     program = shutil.which("named") or shutil.which("named", path="/usr/sbin")
     if program is None:
-        pytest.skip("no name server to send updates to: apt-get install bind9 brings named")
+        missing("no name server to send updates to: apt-get install bind9 brings named")
     made = Bind(tmp_path_factory.mktemp("bind"), program)
     yield made
     made.end()
@@ -213,3 +217,22 @@ def test_bad_names_keys_and_servers_are_told_and_touch_nobody_else(bind: Bind) -
     ):
         with pytest.raises(CertfleetError, match=words):
             bind.engine(**options)
+
+
+def test_values_of_a_journal_belong_to_the_server_that_they_were_written_to(bind: Bind, tmp_path: Path) -> None:
+    with open_journal({"journal": str(tmp_path / "journal")}, program="test", kind=PASSING) as journal:
+        assert journal is not None
+        entry = {"provider": "rfc2136", "rfc2136": bind.options()}
+        engine = build_engine(
+            {"dns_providers": [entry], "dns_wait": "none", "dns_follow_cname": False}, journal=journal
+        )
+        record = TxtRecord(name("journal"), "left")
+        assert not engine.present([record]).failed
+        (noted,) = [found.placed for found in journal.entries()]
+        assert (noted.provider, noted.account, noted.zone) == ("rfc2136", f"127.0.0.1:{bind.port}", "example.test")
+        elsewhere = replace(noted, account="192.0.2.1:53")
+        outcome = engine.absent([], placed=[noted, elsewhere])
+        assert outcome.gone == {noted: True}
+        assert "which is not served here" in str(outcome.unserved[elsewhere])
+        assert journal.entries() == []
+    assert bind.values(record.name) == (0, [])

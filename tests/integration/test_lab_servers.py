@@ -256,12 +256,9 @@ def test_every_request_is_counted_once(own_lab: Lab, route53: Any) -> None:
     assert dict(own_lab.counts("dns")) == {"TXT": 5, "CNAME": 1}
     refused = [entry for entry in own_lab.requests("route53") if entry["kind"] == "GetHostedZone"]
     assert refused[0]["status"] == 404
-    assert own_lab.requests("dns")[-1] == {
-        "kind": "CNAME",
-        "method": "TCP",
-        "path": "count.example.com",
-        "status": "NXDOMAIN",
-    }
+    last = own_lab.requests("dns")[-1]
+    assert (last["kind"], last["method"], last["path"]) == ("CNAME", "TCP", "count.example.com")
+    assert (last["status"], last["time"] > 0) == ("NXDOMAIN", True)
     own_lab.reset_log()
     assert [own_lab.requests(server) for server in ("acme", "route53", "dns")] == [[], [], []]
     with pytest.raises(LabError, match="no server"):

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from typing import Any
 import pytest
 
 from tests.integration.conftest import Labs, missing
-from tests.integration.fleet import playbook
+from tests.integration.fleet import Run, playbook
+from tests.integration.providers import dns_of
 
 # ansible-core and the Python of the controller, then Python and cryptography of the hosts.
 ROWS = [("2.16", "3.11", "3.10", "3.4.8"), ("2.21", "3.13", "3.9", "36.0.2")]
@@ -21,11 +23,10 @@ ROWS = [("2.16", "3.11", "3.10", "3.4.8"), ("2.21", "3.13", "3.9", "36.0.2")]
 
 def entry(rows: list[dict[str, str]], **wanted: str) -> dict[str, str]:
     """The row of matrix.json with these values; without one the test cannot run."""
-    for row in rows:
-        if wanted.items() <= row.items():
-            return row
-    missing(f"no environment with {', '.join(f'{key} {value}' for key, value in wanted.items())}")
-    raise AssertionError("not reached")
+    found = next((row for row in rows if wanted.items() <= row.items()), None)
+    if found is None:
+        missing(f"no environment with {', '.join(f'{key} {value}' for key, value in wanted.items())}")
+    return found
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"core{row[0]}-hosts{row[2]}")
@@ -44,12 +45,10 @@ def test_site_runs_from_the_installed_collection(
         # Nothing but the installed collection is to be found: neither by Ansible nor by the modules' Python.
         only_installed = {"ANSIBLE_COLLECTIONS_PATH": matrix["collections"], "PYTHONPATH": ""}
 
-        def run(name: str) -> Any:
-            return playbook(
-                f"certfleet.acme.{name}", lab.state.inventory, tmp_path, environment=only_installed, programs=programs
-            )
+        def run(book: str | Path) -> Run:
+            return playbook(book, lab.state.inventory, tmp_path, environment=only_installed, programs=programs)
 
-        first = run("site")
+        first = run("certfleet.acme.site")
         declared = {
             (name, certificate): identifiers
             for name, facts in lab.hosts.items()
@@ -65,11 +64,16 @@ def test_site_runs_from_the_installed_collection(
             asked = identifiers[0].replace("*.", "www.")
             assert int(lab.served(name, asked).serial, 16) == installed[name, certificate]
 
+        # Nothing to issue or deploy, nothing replaced to revoke, the account as it should be.
         lab.reset_log()
-        assert run("site").changed == []
-        assert not lab.counts("acme")
-        assert not lab.counts("route53")
-
-        # Each of the others too: nothing to issue or deploy, nothing replaced to revoke, the account as it should be.
-        for name in ("account", "issue", "deploy", "rotate", "revoke"):
-            assert run(name).changed == [], name
+        every = tmp_path / "every.yml"
+        names = ("site", "issue", "deploy", "rotate", "revoke", "account")
+        every.write_text(
+            json.dumps([{"import_playbook": f"certfleet.acme.{name}"} for name in names]), encoding="utf-8"
+        )
+        again = run(every)
+        assert again.changed == []
+        for action in ("certificate_request", "certificate_install", "certificate_info", "acme_account"):
+            assert again.of(action), f"{action} was run"
+        assert set(lab.counts("acme")) <= {"directory", "newNonce", "newAccount", "account"}
+        assert not lab.counts(dns_of(lab).name)

@@ -19,7 +19,7 @@ from typing import Any
 
 from cryptography import x509
 
-from . import authorities, ports, processes
+from . import authorities, inventory, ports, processes
 from . import cloud_dns as google
 from .authorities import AUTHORITIES, Policy
 from .errors import LabError
@@ -166,6 +166,11 @@ class Lab:
     def cloud(self) -> google.CloudDns:
         """The lab's own client of Cloud DNS."""
         return google.CloudDns(google.Access(**{name: self.cloud_dns[name] for name in google.Access.__annotations__}))
+
+    @property
+    def dns_providers(self) -> list[dict[str, Any]]:
+        """Who holds the zones, as the collection takes it; the inventory has the same."""
+        return inventory.dns_providers(self.info)
 
     @property
     def dns(self) -> str:

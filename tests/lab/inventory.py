@@ -51,7 +51,6 @@ def declared(host: dict[str, Any]) -> list[dict[str, Any]]:
 def variables(state: State, lab: dict[str, Any]) -> dict[str, Any]:
     """What all hosts share."""
     acme = next(iter(lab["acme"].values()))
-    provider = next(iter(lab["route53"].values()))
     return {
         "certfleet_acme_directory": acme["directory"],
         "certfleet_ca_path": acme["ca_path"],
@@ -59,23 +58,24 @@ def variables(state: State, lab: dict[str, Any]) -> dict[str, Any]:
         "certfleet_generate_account_key": True,
         "certfleet_terms_agreed": True,
         "certfleet_contact": ["mailto:operations@example.com"],
-        "certfleet_dns_providers": [
-            {
-                "provider": "route53",
-                "zones": [],
-                "route53": {key: provider[key] for key in ("endpoint_url", "access_key", "secret_key", "region")},
-            },
-            *_cloud_dns(lab.get("cloud_dns")),
-        ],
+        "certfleet_dns_providers": dns_providers(lab),
         "certfleet_dns_resolvers": list(lab["dns"].values()),
     }
 
 
-def _cloud_dns(cloud: dict[str, Any] | None) -> list[dict[str, Any]]:
-    if cloud is None:
-        return []
-    options = {key: cloud[key] for key in ("api_endpoint", "project", "service_account_file")}
-    return [{"provider": "cloud_dns", "zones": list(cloud["zones"]), "cloud_dns": options}]
+def dns_providers(lab: dict[str, Any]) -> list[dict[str, Any]]:
+    """The providers that have zones, as the collection takes them: the Route53 emulator for everything that is not in
+    Cloud DNS, or Cloud DNS alone for everything."""
+    found: list[dict[str, Any]] = []
+    emulator = next(iter(lab["route53"].values()))
+    if emulator["zones"] or "cloud_dns" not in lab:
+        options = {key: emulator[key] for key in ("endpoint_url", "access_key", "secret_key", "region")}
+        found.append({"provider": "route53", "zones": [], "route53": options})
+    if "cloud_dns" in lab:
+        cloud = lab["cloud_dns"]
+        options = {key: cloud[key] for key in ("api_endpoint", "project", "service_account_file")}
+        found.append({"provider": "cloud_dns", "zones": list(cloud["zones"]) if found else [], "cloud_dns": options})
+    return found
 
 
 def write(state: State, lab: dict[str, Any], python: str) -> None:

@@ -31,7 +31,7 @@ def read_pebble(log: Path, offset: int) -> list[Request]:
         match = _PEBBLE_LINE.match(line)
         if match:
             method, path = match["method"], match["path"]
-            found.append(Request(kind=pebble_kind(method, path), method=method, path=path, status=None))
+            found.append(Request(kind=pebble_kind(method, path), method=method, path=path, status=None, time=0.0))
     return found
 
 
@@ -45,7 +45,9 @@ def read_openbao(log: Path) -> list[Request]:
         operation = entry["request"]["operation"]
         method = OPENBAO_METHODS.get(operation, operation)
         status = entry.get("response", {}).get("data", {}).get("http_status_code")
-        found.append(Request(kind=openbao_kind(method, path), method=method, path=f"/v1/{path}", status=status))
+        found.append(
+            Request(kind=openbao_kind(method, path), method=method, path=f"/v1/{path}", status=status, time=0.0)
+        )
     return found
 
 
@@ -59,7 +61,9 @@ def read_step_ca(log: Path, offset: int) -> list[Request]:
         request = entry.get("request", {})
         method, path = request.get("method") or entry.get("method"), request.get("uri") or entry.get("path", "")
         if method and "status" in entry and path.startswith("/acme/"):
-            found.append(Request(kind=step_ca_kind(method, path), method=method, path=path, status=entry["status"]))
+            found.append(
+                Request(kind=step_ca_kind(method, path), method=method, path=path, status=entry["status"], time=0.0)
+            )
     return found
 
 

@@ -25,12 +25,16 @@ Classify = Callable[[str, str], str]
 
 
 class Request(TypedDict):
-    """One request: kind is the resource or API call, status the HTTP status, the DNS code or None if unknown."""
+    """One request: kind is the resource or API call, status the HTTP status, the DNS code or None if unknown.
+
+    time: seconds since 1970, when it came (where the server tells that) or was answered; 0 if unknown.
+    """
 
     kind: str
     method: str
     path: str
     status: int | str | None
+    time: float
 
 
 ACME2CERTIFIER_PATHS = [
@@ -147,10 +151,12 @@ class RequestLog:
         self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._classify = classify
 
-    def add(self, method: str, path: str, status: int | str | None, kind: str | None = None) -> None:
-        """Record one request."""
+    def add(
+        self, method: str, path: str, status: int | str | None, kind: str | None = None, came: float | None = None
+    ) -> None:
+        """Record one request; came: when, as of time.time(), for one that was not just now."""
         entry = {
-            "time": round(time.time(), 3),
+            "time": round(time.time() if came is None else came, 3),
             "kind": kind or self._classify(method, path),
             "method": method,
             "path": path,
@@ -215,7 +221,13 @@ def read_records(path: Path) -> list[Request]:
     except FileNotFoundError:
         return []
     return [
-        Request(kind=entry["kind"], method=entry["method"], path=entry["path"], status=entry["status"])
+        Request(
+            kind=entry["kind"],
+            method=entry["method"],
+            path=entry["path"],
+            status=entry["status"],
+            time=entry["time"],
+        )
         for entry in map(json.loads, lines)
     ]
 

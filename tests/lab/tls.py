@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,13 @@ class Pair:
 
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey
+
+    @classmethod
+    def read(cls, certificate: Path, key: Path) -> Pair:
+        """As they were written."""
+        loaded = serialization.load_pem_private_key(key.read_bytes(), None)
+        assert isinstance(loaded, ec.EllipticCurvePrivateKey)
+        return cls(x509.load_pem_x509_certificate(certificate.read_bytes()), loaded)
 
     def write(self, certificate: Path, key: Path) -> None:
         """Write both as PEM, the key 0600."""
@@ -90,11 +98,11 @@ def make_intermediate(root: Pair, common_name: str) -> Pair:
     return Pair(certificate, key)
 
 
-def make_listener(authority: Pair) -> Pair:
-    """A server certificate for localhost and 127.0.0.1."""
+def make_listener(authority: Pair, hosts: Sequence[str] = ("localhost",)) -> Pair:
+    """A server certificate for these hosts and 127.0.0.1."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.IPv4Address("127.0.0.1"))])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hosts[0])])
+    names = x509.SubjectAlternativeName([*map(x509.DNSName, hosts), x509.IPAddress(ipaddress.IPv4Address("127.0.0.1"))])
     certificate = (
         _builder(name, authority.certificate.subject, key.public_key())
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)

@@ -24,6 +24,8 @@ from tests.runner.venvs import Venv
 CONTROLLERS = (("2.16", "3.11", True), ("2.21", "3.13", False))
 # The managed hosts: Python and cryptography as RHEL 9 and Ubuntu 22.04 have them.
 HOSTS = (("3.9", "36.0.2"), ("3.10", "3.4.8"))
+#: The providers of tests/integration/providers.py.
+PROVIDERS = ("ministack", "moto", "cloud_dns")
 MATRIX = CACHE / "matrix.json"
 
 _COUNTED = ("passed", "failed", "error", "skipped")
@@ -102,6 +104,14 @@ class Checks:
         self._provide_bind()
         self.matrix_environments()
         self._pytest("pytest integration", ["tests/integration"], {"CERTFLEET_MATRIX": str(MATRIX)})
+
+    def test_providers(self) -> None:
+        """Every test that touches DNS, once with each provider."""
+        self.provide_cas()
+        self.matrix_environments()
+        wanted = os.environ.get("PROVIDER")
+        for name in [wanted] if wanted else PROVIDERS:
+            self._pytest(f"pytest {name}", ["tests/integration", f"--dns={name}"], {"CERTFLEET_MATRIX": str(MATRIX)})
 
     def matrix(self) -> None:
         """Only the tests that run the installed collection on the oldest and the newest ansible-core."""

@@ -20,10 +20,12 @@ make sanity       ansible-test sanity
 make units        tests that need no server
 make integration  tests in the lab: real ACME servers, Route53 emulators, nginx
 make matrix       the installed collection on the oldest and the newest ansible-core
+make test-providers  the tests that touch DNS, all of them with each provider; PROVIDER=NAME: with that one
 make build        the artifact, in .cache/build
 make bench        how many requests a certificate costs, one by one and in a batch of 100, counted by the servers
-make race         eight writers in one DNS zone: no value may be lost; WRITE=upsert shows that it would notice
-make bench-dns    how many API calls 1,000 and 10,000 TXT values cost; for both PROVIDER=NAME chooses
+make race         eight writers in one DNS zone of each provider: no value may be lost; WRITE=upsert must lose some
+make bench-dns    how many API calls 1,000 and 10,000 TXT values cost, beside other programs; PEERS=0 leaves those out
+                  (for both, PROVIDER=route53 or PROVIDER=cloud_dns chooses one)
 make interop      what of the protocol works with which CA, on four real ones; writes docs/interop.md
 make changelog    CHANGELOG.rst from changelogs/
 make clean        remove .cache and all that was brought there
@@ -77,9 +79,9 @@ def _run(target: str, rest: list[str]) -> int:
         words = ["antsibull-changelog", "release", *refresh]
         checks.console.step("CHANGELOG.rst", lambda log: call(log, words, env=env, cwd=ROOT) and None)
         return checks.close()
-    if target not in ("test", "lint", "sanity", "units", "integration", "matrix", "build"):
+    if target not in ("test", "lint", "sanity", "units", "integration", "matrix", "build", "test-providers"):
         print(f"no such target: {target}\n{HELP}", file=sys.stderr, end="")
         return 2
     for name in names:
-        getattr(checks, name)()
+        getattr(checks, name.replace("-", "_"))()
     return checks.close()

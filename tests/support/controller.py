@@ -47,12 +47,7 @@ class Controller:
 
     def dns(self) -> dict[str, Any]:
         """Options of everything that writes TXT values as part of more."""
-        return {"dns_providers": [{"provider": "route53", "route53": self.route53()}], "dns_resolvers": [self.lab.dns]}
-
-    def route53(self) -> dict[str, Any]:
-        """How the lab's Route53 is reached."""
-        names = ("endpoint_url", "access_key", "secret_key", "region")
-        return {name: self.lab.route53[name] for name in names}
+        return {"dns_providers": self.lab.dns_providers, "dns_resolvers": [self.lab.dns]}
 
     def account(self, **options: Any) -> dict[str, Any]:
         """The account, made when it is not there; the lab's log is empty after that."""

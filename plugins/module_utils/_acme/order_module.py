@@ -19,6 +19,7 @@ from .orders import (
     DNS01,
     Authorization,
     Order,
+    check_validity,
     fetch_authorization,
     key_authorization,
     new_order,
@@ -136,6 +137,7 @@ def describe_order(session: Session, order: Order) -> dict[str, Any]:
 
 def _names_of(spec: dict[str, Any]) -> list[str]:
     """The names to order; empty when only an order_uri is given. Raises CertfleetError."""
+    check_validity(spec)
     declared = validate_identifiers(spec["identifiers"]) if spec.get("identifiers") else []
     if not spec.get("csr_content"):
         return declared

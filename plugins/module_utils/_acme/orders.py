@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from .._errors import CertfleetError
@@ -118,6 +119,26 @@ class Authorization:
     def errors(self) -> list[str]:
         """``name: type: detail`` for each challenge that failed."""
         return [f"{self.shown}: {challenge.error}" for challenge in self.challenges if challenge.error]
+
+
+def check_validity(spec: dict[str, Any]) -> None:
+    """Raise CertfleetError when not_before or not_after is no RFC 3339 instant (RFC 8555 section 7.1.3), or the first
+    is not the earlier one. Pebble, for one, accepts what it cannot read and never issues."""
+    instants = []
+    for name in ("not_before", "not_after"):
+        if not spec.get(name):
+            continue
+        try:
+            instant = datetime.fromisoformat(spec[name].upper().replace("Z", "+00:00"))
+        except ValueError:
+            instant = None
+        if instant is None or instant.tzinfo is None:
+            raise CertfleetError(
+                f"{name} {spec[name]!r} is no instant", remedy="Write it as 2027-01-31T00:00:00Z (RFC 3339)."
+            )
+        instants.append(instant)
+    if len(instants) == 2 and instants[0] >= instants[1]:
+        raise CertfleetError(f"not_before {spec['not_before']} is not before not_after {spec['not_after']}")
 
 
 def new_order(

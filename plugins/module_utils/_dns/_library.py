@@ -26,10 +26,13 @@ def aws() -> Any:
 
 
 def aws_core() -> Any:
-    """botocore with its ``config`` and ``exceptions``. Raises MissingLibrary."""
+    """botocore, with the modules of it that are imported here. Raises MissingLibrary."""
     aws()
     import botocore.config
+    import botocore.credentials
     import botocore.exceptions
+    import botocore.session
+    import botocore.utils
 
     return botocore
 

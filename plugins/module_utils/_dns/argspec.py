@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ansible.module_utils.basic import env_fallback
 
 from .._batch import BATCH_ARGSPEC
+from .._journal.argspec import JOURNAL_ARGSPEC
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -51,6 +52,14 @@ AWS_ARGSPEC: dict[str, dict[str, Any]] = {
         "fallback": (env_fallback, ["AWS_URL"]),
     },
     "aws_ca_bundle": {"type": "path", "fallback": (env_fallback, ["AWS_CA_BUNDLE"])},
+    # What the environment says of roles belongs together, so aws_roles.py reads it and not a fallback for each.
+    "assume_role_arn": {"type": "str", "aliases": ["iam_role_arn"]},
+    "external_id": {"type": "str"},
+    "role_session_name": {"type": "str"},
+    "duration_seconds": {"type": "int"},
+    # The name of a file, to be seen in messages; what is in it never is.
+    "web_identity_token_file": {"type": "path", "no_log": False},
+    "sts_endpoint_url": {"type": "str"},
 }
 
 ROUTE53_ARGSPEC: dict[str, dict[str, Any]] = {
@@ -118,6 +127,7 @@ _RECORDS_ARGSPEC: dict[str, dict[str, Any]] = {
     "wait_timeout": {"type": "int", "default": 300},
     "resolvers": {"type": "list", "elements": "str", "default": []},
     "follow_cname": {"type": "bool", "default": False},
+    **JOURNAL_ARGSPEC,
     "item_failures": BATCH_ARGSPEC["item_failures"],
 }
 

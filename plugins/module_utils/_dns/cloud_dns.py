@@ -22,8 +22,9 @@ from .zones import longest_match, suffixes
 
 #: Seconds to connect, and between two parts of an answer.
 _TIMEOUT = (5, 30)
-#: Attempts of a request that reads. One that writes is repeated by the writer, which knows what a repetition means.
-_ATTEMPTS = 5
+#: Attempts of a request: with their pauses they span most of a minute, in which a quota begins anew. One that writes is
+#: repeated by the writer, which knows what a repetition means; the library repeats none.
+_ATTEMPTS = 7
 #: Look zones up by name, instead of listing on, when the names have no more parents than this.
 _FEW_PARENTS = 4
 #: Read names one by one when there are no more than this, else all TXT sets of the zone.
@@ -44,6 +45,7 @@ class CloudDns(Provider):
 
     title = "Cloud DNS"
     limits = Limits(additions=1000, deletions=1000, characters=100_000)
+    repeats = _ATTEMPTS - 1
 
     def __init__(
         self,
@@ -53,6 +55,7 @@ class CloudDns(Provider):
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._client = client
+        self.account = str(client.project)
         self._connection = client._connection
         self._bucket = TokenBucket(requests_per_second)
         self._sleep = sleep
@@ -107,7 +110,7 @@ class CloudDns(Provider):
             except ProviderBusy:
                 if attempt == _ATTEMPTS:
                     raise
-            self._sleep(random.uniform(0.5, 1.0) * 2 ** (attempt - 1))  # noqa: S311 - jitter
+            self._sleep(random.uniform(0.5, 1.0) * 2 ** min(attempt - 1, 4))  # noqa: S311 - jitter
         raise AssertionError("not reached")
 
     def _explain(self, error: Any, action: str, zone_id: str) -> ProviderError:

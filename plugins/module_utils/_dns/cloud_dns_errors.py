@@ -49,6 +49,9 @@ def refused_batch(error: Any, swaps: Sequence[Swap]) -> BatchRefused | None:
             refusal.conflicts[names[index]] = text
             if reason == "notFound":
                 refusal.missing.add(names[index])
+    if status in (409, 412) and len(swaps) == 1 and not refusal.conflicts:
+        # Somebody else was there, and there is only one place where that can have been.
+        refusal.conflicts[swaps[0].name] = refusal.text
     return refusal
 
 

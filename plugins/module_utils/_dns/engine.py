@@ -7,11 +7,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Callable
+from typing import Callable, Protocol
 
 from .._errors import CertfleetError
+from .._journal.model import Placed
 from .delegation import Delegations
 from .model import Outcome, RecordSet, TxtRecord, Zone
 from .provider import Provider, ProviderError
@@ -34,6 +35,23 @@ class _Place:
             wishes.setdefault(record.name, []).append(record.value)
         return wishes
 
+    def placed(self, records: Iterable[TxtRecord]) -> list[Placed]:
+        kind, account = self.provider.kind, self.provider.account
+        return [Placed(kind, account, self.zone.name, self.zone.id, one.name, one.value) for one in records]
+
+
+class Notes(Protocol):
+    """Where an engine notes down what it writes, so that it is known after the process was killed too."""
+
+    def announce(self, values: Iterable[Placed]) -> None:
+        """These are about to be added. Raises CertfleetError, and then none is."""
+
+    def withdraw(self, values: Iterable[Placed]) -> None:
+        """These were announced and then not added; who else added them is another matter."""
+
+    def forget(self, values: Iterable[Placed]) -> None:
+        """These are certainly not there, whoever added them."""
+
 
 class Engine:
     """Makes TXT values present or absent. Used from one thread; keep one for a whole run, it remembers the zones and
@@ -41,6 +59,7 @@ class Engine:
 
     ttl: seconds, for record sets that do not exist yet; sets that exist keep theirs.
     delegations: follow the CNAME of a name to where the CA will look; None: take names as they are.
+    journal: told of all values before they are written, and when they are gone.
     None of its methods raises because of a record or a provider: see Outcome.failed.
     """
 
@@ -51,6 +70,7 @@ class Engine:
         *,
         ttl: int = 60,
         delegations: Delegations | None = None,
+        journal: Notes | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._router = router
@@ -58,9 +78,11 @@ class Engine:
         self._waiter = waiter
         self._ttl = ttl
         self._sleep = sleep
+        self._journal = journal
         #: Records that are there, or may be, after the calls so far: what a clean-up has to take away.
         self.possibly_there: set[TxtRecord] = set()
         self._known: dict[tuple[int, str], dict[str, RecordSet | None]] = {}
+        self._served: dict[tuple[str, str, str], tuple[Provider, Zone]] = {}
 
     @property
     def calls(self) -> dict[str, int]:
@@ -93,10 +115,10 @@ class Engine:
                 places[name] = place
         return places
 
-    def plan(self, records: Iterable[TxtRecord], *, state: str = "present") -> Outcome:
+    def plan(self, records: Iterable[TxtRecord], *, state: str = "present", placed: Collection[Placed] = ()) -> Outcome:
         """What ``present`` (or, by ``state``, ``absent``) would change. Reads zones and the names, writes nothing."""
         outcome = Outcome()
-        for place in self._places(records, outcome):
+        for place in self._places(records, outcome, placed):
             wishes = place.wishes()
             try:
                 found = place.provider.read(place.zone, list(wishes))
@@ -124,16 +146,19 @@ class Engine:
         outcome.failed.update(self._waiter.wait(waits))
         return outcome.by_asked_name()
 
-    def absent(self, records: Iterable[TxtRecord]) -> Outcome:
-        """Remove the values that are there, keep all others. Does not wait."""
-        return self._write(records, absent=True)[0].by_asked_name()
+    def absent(self, records: Iterable[TxtRecord], *, placed: Collection[Placed] = ()) -> Outcome:
+        """Remove the values that are there, keep all others. Does not wait.
+
+        placed: values to remove from the very zones that they were written to, as far as they are served here.
+        """
+        return self._write(records, absent=True, placed=placed)[0].by_asked_name()
 
     @staticmethod
     def _refuse(place: _Place, name: str, policy: str, outcome: Outcome) -> None:
         error = cannot_join(name, policy)
         outcome.failed.update({record: error for record in place.records if record.name == name})
 
-    def _places(self, records: Iterable[TxtRecord], outcome: Outcome) -> list[_Place]:
+    def _places(self, records: Iterable[TxtRecord], outcome: Outcome, placed: Collection[Placed] = ()) -> list[_Place]:
         wanted = list(dict.fromkeys(records))
         found = self._locate(record.name for record in wanted)
         places: dict[tuple[int, str], _Place] = {}
@@ -152,16 +177,68 @@ class Engine:
             outcome.zone_ids[target] = zone.id
             key = (id(route.provider), zone.id)
             places.setdefault(key, _Place(route.provider, zone)).records.append(target)
+            self._serve(route, zone)
+        for one, target, provider, zone in self._find(placed, outcome):
+            if outcome.zone_ids.setdefault(target, zone.id) != zone.id:
+                outcome.left[one] = CertfleetError(f"{one.name} is written in another zone in the same call")
+                continue
+            outcome.placed[one] = target
+            place = places.setdefault((id(provider), zone.id), _Place(provider, zone))
+            if target not in outcome.changed:
+                outcome.changed[target] = False
+                outcome.zones[target] = zone.name
+                place.records.append(target)
         return list(places.values())
 
-    def _write(self, records: Iterable[TxtRecord], *, absent: bool) -> tuple[Outcome, list[ZoneWait]]:
+    def _find(self, placed: Collection[Placed], outcome: Outcome) -> Iterator[tuple[Placed, TxtRecord, Provider, Zone]]:
+        """Those of the values whose very zones are served here. No CNAME is followed: they are told as written."""
+        unknown = [one for one in placed if _where(one) not in self._served]
+        found = self._router.locate(one.name for one in unknown) if unknown else {}
+        for one in placed:
+            trouble = ""
+            if _where(one) not in self._served:
+                where = found[one.name]
+                if isinstance(where, ProviderError):
+                    outcome.left[one] = where
+                    continue
+                if isinstance(where, CertfleetError):
+                    trouble = f": {where.message}"
+                else:
+                    self._serve(*where)
+            if _where(one) not in self._served:
+                outcome.unserved[one] = CertfleetError(
+                    f"{one.name} was written to the zone {one.zone} ({_shown(one)}), which is not served here{trouble}",
+                    remedy="Give the provider as it was when the value was written.",
+                )
+                continue
+            try:
+                yield one, TxtRecord(one.name, one.value), *self._served[_where(one)]
+            except CertfleetError as error:
+                outcome.left[one] = error
+
+    def _serve(self, route: Route, zone: Zone) -> None:
+        self._served[route.provider.kind, route.provider.account, zone.id] = (route.provider, zone)
+
+    def _write(
+        self, records: Iterable[TxtRecord], *, absent: bool, placed: Collection[Placed] = ()
+    ) -> tuple[Outcome, list[ZoneWait]]:
         outcome = Outcome()
         waits: list[ZoneWait] = []
         broken: dict[int, ProviderError] = {}
-        for place in self._places(records, outcome):
+        places = self._places(records, outcome, placed)
+        if self._journal is not None and not absent:
+            try:
+                self._journal.announce(one for place in places for one in place.placed(place.records))
+            except CertfleetError as cause:
+                outcome.failed.update({record: cause for place in places for record in place.records})
+                return outcome, waits
+        done: list[Placed] = []
+        for place in places:
             error = broken.get(id(place.provider))
             if error is not None:
                 outcome.failed.update(dict.fromkeys(place.records, error))
+                if not absent:
+                    done += place.placed(record for record in place.records if record not in self.possibly_there)
                 continue
             before = self.possibly_there.copy()
             if not absent:
@@ -185,6 +262,11 @@ class Engine:
                 untouched = failed and record.name not in written.unsure and record not in before
                 if (not failed) if absent else untouched:
                     self.possibly_there.discard(record)
+                    done += place.placed([record])
+        if self._journal is not None and absent:
+            self._journal.forget(done)
+        elif self._journal is not None:
+            self._journal.withdraw(done)
         return outcome, waits
 
     def _account(self, place: _Place, written: Written, outcome: Outcome) -> ZoneWait:
@@ -211,3 +293,11 @@ class Engine:
             held = before is not None and before.holds(record.value)
             holds = after is not None and after.holds(record.value)
             outcome.changed[record] = held != holds or record.name in unsure
+
+
+def _where(one: Placed) -> tuple[str, str, str]:
+    return one.provider, one.account, one.zone_id
+
+
+def _shown(one: Placed) -> str:
+    return " ".join(part for part in (one.provider, one.account, one.zone_id) if part and part != one.zone)

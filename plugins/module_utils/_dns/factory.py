@@ -12,7 +12,7 @@ from typing import Any, Callable
 from .._errors import CertfleetError
 from .authoritative import NameServers
 from .delegation import Delegations
-from .engine import Engine
+from .engine import Engine, Notes
 from .provider import Provider
 from .wait import Waiter
 from .zones import Route, Router
@@ -21,9 +21,9 @@ from .zones import Route, Router
 _TTL_MAX = 86400
 
 
-def build_engine(params: Mapping[str, Any]) -> Engine:
+def build_engine(params: Mapping[str, Any], *, journal: Notes | None = None) -> Engine:
     """The engine for the options dns_providers, dns_ttl, dns_wait, dns_timeout, dns_resolvers, dns_follow_cname (see
-    argspec.py).
+    argspec.py). journal: where the engine notes down what it writes.
 
     Sends nothing. Raises CertfleetError for options that cannot work, MissingLibrary.
     """
@@ -47,7 +47,7 @@ def build_engine(params: Mapping[str, Any]) -> Engine:
         claimed |= route.suffixes
     follow = _given(params, "dns_follow_cname", True)
     delegations = Delegations(NameServers(params.get("dns_resolvers") or [])) if follow else None
-    return Engine(Router(routes), waiter, ttl=ttl, delegations=delegations)
+    return Engine(Router(routes), waiter, ttl=ttl, delegations=delegations, journal=journal)
 
 
 def _given(params: Mapping[str, Any], name: str, default: Any) -> Any:
@@ -61,6 +61,7 @@ def _route(entry: Mapping[str, Any]) -> Route:
         raise CertfleetError(f"there is no DNS provider {kind!r}", remedy=f"Give one of: {', '.join(_PROVIDERS)}.")
     options = entry.get(kind) or {}
     provider = _PROVIDERS[kind](options)
+    provider.kind = kind
     return Route(
         provider,
         suffixes=entry.get("zones") or (),
@@ -73,7 +74,8 @@ def _route(entry: Mapping[str, Any]) -> Route:
 
 
 def _route53(options: Mapping[str, Any]) -> Provider:
-    from .route53 import Route53, connect
+    from .aws_auth import connect
+    from .route53 import Route53
 
     return Route53(connect(options), requests_per_second=float(_given(options, "requests_per_second", 4.0)))
 

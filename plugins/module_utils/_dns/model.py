@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .._errors import CertfleetError
+from .._journal.model import Placed
 from .._names import normalise
 
 #: RFC 1035 section 3.3: a character-string of a TXT record holds up to 255 octets.
@@ -84,6 +85,10 @@ class Outcome:
     changed: for each record, whether this call changed (or, of a plan, would change) it; failed: why a record failed;
     zones: the zone name of each record that has one; sets: for each name, the set before and after, as far as known;
     targets: where a record really is, with the name that CNAMEs lead to; records without a zone are not among them.
+
+    Of values that were given with their places: placed: those whose place is served, and what they are there; gone:
+    those that are not there now, and whether this call took them away (or, of a plan, would: they are there);
+    left: those that may still be there, and why; unserved: those in zones that no provider given here has.
     """
 
     changed: dict[TxtRecord, bool] = field(default_factory=dict)
@@ -92,11 +97,22 @@ class Outcome:
     zone_ids: dict[TxtRecord, str] = field(default_factory=dict)
     sets: dict[str, tuple[RecordSet | None, RecordSet | None]] = field(default_factory=dict)
     targets: dict[TxtRecord, TxtRecord] = field(default_factory=dict)
+    placed: dict[Placed, TxtRecord] = field(default_factory=dict)
+    gone: dict[Placed, bool] = field(default_factory=dict)
+    left: dict[Placed, CertfleetError] = field(default_factory=dict)
+    unserved: dict[Placed, CertfleetError] = field(default_factory=dict)
 
     def by_asked_name(self) -> Outcome:
         """The same, told of the records that were asked for where it was told of their targets."""
-        told = Outcome(sets=self.sets, targets=self.targets)
-        for record in [*self.targets, *(set(self.failed) - set(self.targets.values()) - set(self.targets))]:
+        told = Outcome(sets=self.sets, targets=self.targets, placed=self.placed, unserved=self.unserved)
+        told.left.update(self.left)
+        for one, target in self.placed.items():
+            if target in self.failed:
+                told.left[one] = self.failed[target]
+            else:
+                told.gone[one] = self.changed.get(target, False)
+        written = {*self.targets.values(), *self.placed.values()}
+        for record in [*self.targets, *(set(self.failed) - written - set(self.targets))]:
             target = self.targets.get(record, record)
             told.changed[record] = self.changed.get(target, False)
             for mine, theirs in ((told.zones, self.zones), (told.zone_ids, self.zone_ids)):

@@ -86,7 +86,13 @@ class Provider(ABC):
 
     #: For messages, for example "Route53".
     title: str
+    #: The value of the option ``provider`` that it was made for.
+    kind: str = ""
+    #: What tells zones apart that have the same id, where ids are unique in an account or server only.
+    account: str = ""
     limits: Limits
+    #: How often a batch is sent again when the provider was busy, beside what its library repeats by itself.
+    repeats: int = 4
     #: Requests sent so far, repeated ones included.
     calls: int = 0
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A token bucket: so many requests a second, with a small burst."""
+"""A token bucket: so many requests a second."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from .._errors import CertfleetError
 
 
 class TokenBucket:
-    """Makes the caller wait so that no more than ``rate`` requests a second are sent, after a burst of ``burst``.
+    """Makes the caller wait so that no more than ``rate`` requests a second are sent, after a burst of ``burst``. With
+    a burst of one there are no more than that in any second.
 
     Route53 allows 5 requests a second for the whole AWS account, the console and other programs included
     (Route53 Developer Guide, "Quotas", maximums on API requests).
@@ -22,7 +23,7 @@ class TokenBucket:
     def __init__(
         self,
         rate: float,
-        burst: float = 2.0,
+        burst: float = 1.0,
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,

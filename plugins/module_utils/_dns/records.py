@@ -6,10 +6,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from .._batch import finish
 from .._errors import CertfleetError
+from .._journal.model import KEPT
+from .._journal.run import open_journal
 from .argspec import CLOUD_DNS_ARGSPEC, RFC2136_ARGSPEC, ROUTE53_ARGSPEC, show_public_parts
 from .factory import build_engine
 from .model import Outcome, RecordSet, TxtRecord, unquote
@@ -38,31 +41,36 @@ def manage_rfc2136(module: AnsibleModule) -> NoReturn:
 def _manage(module: AnsibleModule, provider: str, options: dict[str, Any]) -> NoReturn:
     params = module.params
     show_public_parts(module)
-    engine = build_engine(
-        {
-            "dns_providers": [{"provider": provider, "zones": [], provider: options}],
-            "dns_ttl": params["ttl"],
-            "dns_wait": params["wait"],
-            "dns_timeout": params["wait_timeout"],
-            "dns_resolvers": params["resolvers"],
-            "dns_follow_cname": params["follow_cname"],
-        }
-    )
+    options = {
+        "dns_providers": [{"provider": provider, "zones": [], provider: options}],
+        "dns_ttl": params["ttl"],
+        "dns_wait": params["wait"],
+        "dns_timeout": params["wait_timeout"],
+        "dns_resolvers": params["resolvers"],
+        "dns_follow_cname": params["follow_cname"],
+    }
     items = [_Item(entry) for entry in params["records"]]
     records = [record for item in items for record in item.records]
-    if module.check_mode:
-        outcome = engine.plan(records, state=params["state"])
-    elif params["state"] == "present":
-        outcome = engine.present(records)
-    else:
-        outcome = engine.absent(records)
+    troubles: list[str] = []
+    with open_journal(params, program=f"dns01_{provider}", kind=KEPT, check_mode=module.check_mode) as journal:
+        engine = build_engine(options, journal=journal)
+        if module.check_mode:
+            outcome = engine.plan(records, state=params["state"])
+        elif params["state"] == "present":
+            outcome = engine.present(records)
+        else:
+            outcome = engine.absent(records)
+        if journal is not None:
+            troubles = journal.troubles
+    for trouble in troubles:
+        module.warn(trouble)
     finish(
         module,
         "records",
         [item.result(outcome) for item in items],
         item_word="record",
         name_key="record",
-        diffs=_diffs(outcome),
+        diffs=diffs(outcome.sets),
         api_calls=sum(engine.calls.values()),
     )
 
@@ -98,11 +106,11 @@ class _Item:
         }
 
 
-def _diffs(outcome: Outcome) -> list[dict[str, str]]:
+def diffs(sets: Mapping[str, tuple[RecordSet | None, RecordSet | None]]) -> list[dict[str, str]]:
     """One diff for each name whose set changes, in the form of a zone file."""
     return [
         {"before_header": name, "after_header": name, "before": _lines(before), "after": _lines(after)}
-        for name, (before, after) in outcome.sets.items()
+        for name, (before, after) in sets.items()
         if before != after
     ]
 

@@ -38,6 +38,7 @@ class Rfc2136(Provider):
             raise CertfleetError("rfc2136 has no server", remedy="Give the primary name server as host:port.")
         self._server = parse_server(str(options["server"]))[0]
         self.title = f"The name server {self._server}"
+        self.account = str(options["server"]).lower()
         self._key: Any = None
         self._algorithm = f"{options.get('key_algorithm') or 'hmac-sha256'}."
         if bool(options.get("key_name")) != bool(options.get("key_secret")):

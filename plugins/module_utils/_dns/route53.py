@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from .._errors import CertfleetError
 from . import _library
 from . import route53_sets as sets
 from .model import RecordSet, Swap, Zone
@@ -25,59 +24,6 @@ _ZONE_PAGE = 100
 _SET_PAGE = 300
 #: Look zones up by name, instead of listing on, when the names have no more parents than this.
 _FEW_PARENTS = 3
-#: Attempts of one request within botocore; a busy account is tried again by the writer after that.
-_ATTEMPTS = 5
-_CONNECT_TIMEOUT = 5
-_READ_TIMEOUT = 30
-
-
-def connect(options: Mapping[str, Any]) -> Any:
-    """A boto3 client for Route53 from the AWS options. Raises CertfleetError."""
-    boto3 = _library.aws()
-    core = _library.aws_core()
-    keys = [options.get(name) for name in ("access_key", "secret_key", "session_token")]
-    if options.get("profile") and any(keys):
-        raise CertfleetError(
-            "both an AWS profile and AWS access keys are given",
-            remedy="Give one of them; the environment variables AWS_PROFILE and AWS_ACCESS_KEY_ID count too.",
-        )
-    if bool(keys[0]) != bool(keys[1]):
-        raise CertfleetError("access_key and secret_key belong together and one of them is missing")
-    if options.get("aws_ca_bundle"):
-        _check_readable(options["aws_ca_bundle"])
-    try:
-        session = boto3.session.Session(
-            aws_access_key_id=keys[0],
-            aws_secret_access_key=keys[1],
-            aws_session_token=keys[2],
-            profile_name=options.get("profile"),
-            region_name=options.get("region"),
-        )
-        # Route53 is global; its requests are signed for us-east-1 unless another partition is meant.
-        return session.client(
-            "route53",
-            region_name=session.region_name or "us-east-1",
-            endpoint_url=options.get("endpoint_url"),
-            verify=options.get("aws_ca_bundle"),
-            config=core.config.Config(
-                retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
-                connect_timeout=_CONNECT_TIMEOUT,
-                read_timeout=_READ_TIMEOUT,
-                user_agent_extra="certfleet.acme",
-            ),
-        )
-    except core.exceptions.BotoCoreError as error:
-        raise explain(error) from error
-    except ValueError as error:
-        raise CertfleetError(f"endpoint_url {options.get('endpoint_url')!r} cannot be used: {error}") from error
-
-
-def _check_readable(path: str) -> None:
-    try:
-        with open(path, "rb"):
-            pass
-    except OSError as error:
-        raise CertfleetError(f"aws_ca_bundle {path} cannot be read: {error.strerror}") from error
 
 
 class Route53(Provider):
@@ -115,6 +61,9 @@ class Route53(Provider):
         self._unsure = False
         try:
             answer: dict[str, Any] = getattr(self._client, operation)(**arguments)
+        except ProviderError as error:  # of the credentials, when they had to be renewed for a repetition
+            error.unsure = self._unsure
+            raise
         except (core.exceptions.BotoCoreError, core.exceptions.ClientError) as error:
             refusal = refused_batch(error)
             if refusal is not None:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 from . import _library
 from .provider import BatchRefused, Denied, ProviderBusy, ProviderError
+from .sts_errors import ASSUMING, explain_sts
 
 #: AWS says some of these with status 400, some with 403 (AWS General Reference, "Common error types").
 _CREDENTIALS = frozenset(
@@ -98,6 +100,9 @@ def explain(error: Any, endpoint: str = "", zone_id: str = "") -> ProviderError:
     """A botocore exception as one line with its way out."""
     known = _library.aws_core().exceptions
     response = getattr(error, "response", None)
+    if getattr(error, "operation_name", "") in ASSUMING:
+        # botocore assumes the roles of profiles by itself, in the middle of a request for Route53.
+        return explain_sts(error)
     if isinstance(error, known.ClientError) and response:
         return _explain_answer(error, response, zone_id)
     text = _short(error)
@@ -110,16 +115,20 @@ def explain(error: Any, endpoint: str = "", zone_id: str = "") -> ProviderError:
         )
     if isinstance(error, known.ProfileNotFound):
         return ProviderError(f"the AWS profile cannot be used: {text}", fatal=True)
+    asked = str((getattr(error, "kwargs", None) or {}).get("endpoint_url") or "")
+    ours = not endpoint or not asked or urlsplit(asked).netloc == urlsplit(endpoint).netloc
+    # Profiles may have botocore ask STS and others before it asks Route53.
+    who = f"Route53 at {endpoint}" if ours else "what lends the AWS credentials"
     if isinstance(error, known.SSLError):
         return ProviderError(
-            f"Route53 at {endpoint} has a certificate that is not trusted: {text}",
+            f"{who} has a certificate that is not trusted: {text}",
             remedy="Give the CA bundle that it was issued from in aws_ca_bundle.",
             fatal=True,
         )
     if isinstance(error, (known.HTTPClientError, known.ConnectionError)):
         return ProviderError(
-            f"Route53 at {endpoint} cannot be reached: {text}",
-            remedy="Check the network, the proxy and endpoint_url.",
+            f"{who} cannot be reached: {text}",
+            remedy=f"Check the network, the proxy and {'endpoint_url' if ours else 'the AWS configuration'}.",
             fatal=True,
         )
     return ProviderError(f"Route53 cannot be asked: {text}", fatal=True)

@@ -22,8 +22,8 @@ from .model import TxtRecord, Zone
 from .provider import Denied, Provider, ProviderBusy, ProviderError
 from .zones import some
 
-#: Seconds before each question about a change: emulators and quiet zones are done at once, others take a while.
-_STATUS_PAUSES = (0.2, 1.0, 4.0)
+#: Seconds before each question about a change: a quiet zone is done at once, Route53 takes about half a minute.
+_STATUS_PAUSES = (0.2, 1.0, 5.0, 10.0)
 #: Seconds before each round of questions to the name servers.
 _ASK_PAUSES = (0.0, 0.5, 1.0, 2.0, 3.0)
 _MODES = ("none", "provider", "authoritative")
@@ -81,23 +81,30 @@ class Waiter:
     # --- the provider's word
 
     def _applied(self, waits: list[ZoneWait], end: float, failed: dict[TxtRecord, CertfleetError]) -> None:
+        """All must be done, so one that is not yet is reason enough to wait, and the others need no question meanwhile.
+        The newest is asked for first: when it is done, the older ones mostly are, too."""
         pending = [(wait, change) for wait in waits for change in wait.changes]
         turn = 0
         while pending:
-            pause = _STATUS_PAUSES[min(turn, len(_STATUS_PAUSES) - 1)]
             left = end - self._clock()
             if left <= 0:
-                for wait, change in pending:
-                    error = CertfleetError(
-                        f"{wait.provider.title} had not applied change {change} of zone {wait.zone.name} after"
-                        f" {self._timeout:g} s",
-                        remedy="Give more time, or look for other writers of the zone.",
-                    )
-                    self._fail(wait, wait.changes[change], error, failed)
+                newest = pending.pop()
+                self._late([*(one for one in pending if not self._is_applied(*one, failed)), newest], failed)
                 return
-            self._sleep(min(pause, left))
+            self._sleep(min(_STATUS_PAUSES[min(turn, len(_STATUS_PAUSES) - 1)], left))
             turn += 1
-            pending = [(wait, change) for wait, change in pending if not self._is_applied(wait, change, failed)]
+            while pending and self._is_applied(*pending[-1], failed):
+                pending.pop()
+                turn = 0
+
+    def _late(self, pending: list[tuple[ZoneWait, str]], failed: dict[TxtRecord, CertfleetError]) -> None:
+        for wait, change in pending:
+            error = CertfleetError(
+                f"{wait.provider.title} had not applied change {change} of zone {wait.zone.name} after"
+                f" {self._timeout:g} s",
+                remedy="Give more time, or look for other writers of the zone.",
+            )
+            self._fail(wait, wait.changes[change], error, failed)
 
     def _is_applied(self, wait: ZoneWait, change: str, failed: dict[TxtRecord, CertfleetError]) -> bool:
         """Also True when there is no use in asking again."""

@@ -24,8 +24,8 @@ from .provider import BatchRefused, Denied, Provider, ProviderBusy, ProviderErro
 
 #: How often one name may lose its race before it counts as failed.
 _MAX_CONFLICTS = 12
-#: How often a whole batch is repeated for a provider that is busy, after the library's own retries.
-_MAX_BUSY = 4
+#: Of a batch with no more names than this, all are read again after a second loss.
+_FEW_NAMES = 10
 #: After so many single names refused by permissions and none allowed, the rest is not taken apart any further.
 _ENOUGH_DENIALS = 4
 
@@ -155,6 +155,7 @@ class ZoneWriter:
     # --- what can go wrong with it
 
     def _refused(self, work: _Work, refusal: BatchRefused) -> None:
+        work.busy = 0  # it did answer
         batch = set(work.names)
         for name in batch & set(refusal.refused):
             self._fail([name], self._refusal(name, refusal.refused[name]))
@@ -176,22 +177,24 @@ class ZoneWriter:
             if self._conflicts[name] > _MAX_CONFLICTS:
                 conflicts.discard(name)
                 self._fail([name], self._lost(name, refusal.conflicts[name]))
-        self._learn(work, conflicts, refusal.missing)
+        attempts = max((self._conflicts[name] for name in conflicts), default=0)
+        if attempts > 1:
+            # Before reading: what was read long ago is not there any more.
+            self._sleep(random.uniform(0, min(4.0, 0.05 * 2**attempts)))  # noqa: S311 - jitter
+        self._learn(work, conflicts, refusal.missing, contested=attempts > 1)
         rest = [name for name in work.names if name not in self._written.failed]
         lost = [name for name in rest if name in conflicts]
-        attempts = max((self._conflicts[name] for name in lost), default=0)
         if attempts < 3:
             self._again(_Work(rest, work.refusals + 1, work.busy))
         else:
             # Others are writing these names right now: small batches win where a large one keeps losing.
             free = [name for name in rest if name not in conflicts]
             again = self._halves(_Work(lost, work.refusals + 1, work.busy))
-            self._again(_Work(free, work.refusals, work.busy), *again)
-        if attempts > 1:
-            self._sleep(random.uniform(0, min(4.0, 0.05 * 2**attempts)))  # noqa: S311 - jitter
+            self._again(*again, _Work(free, work.refusals, work.busy))
 
-    def _learn(self, work: _Work, conflicts: set[str], missing: set[str]) -> None:
-        """Find out what the provider holds at the names in conflict; those that cannot be read fail."""
+    def _learn(self, work: _Work, conflicts: set[str], missing: set[str], *, contested: bool) -> None:
+        """Find out what the provider holds at the names in conflict; those that cannot be read fail.
+        contested: others are writing, and names that were read before may have changed since."""
         for name in conflicts & missing:
             self._known[name] = None
             self._fresh.add(name)
@@ -200,6 +203,8 @@ class ZoneWriter:
             # A provider that names one conflict at a time would take a round for each: look at more names each round.
             unread = [name for name in work.names if name not in self._fresh and name not in ask]
             ask |= set(unread[: 4**work.refusals])
+        if contested and len(work.names) <= _FEW_NAMES:
+            ask |= {name for name in work.names if name not in self._written.failed}
         if not ask:
             return
         try:
@@ -214,10 +219,10 @@ class ZoneWriter:
         self._fresh |= found.keys()
 
     def _busy(self, work: _Work, error: ProviderBusy) -> None:
-        if work.busy >= _MAX_BUSY:
+        if work.busy >= self._provider.repeats:
             self._fail(work.names, error)
             return
-        self._sleep(random.uniform(1.0, 2.0) * 2**work.busy)  # noqa: S311 - jitter
+        self._sleep(random.uniform(1.0, 2.0) * 2 ** min(work.busy, 3))  # noqa: S311 - jitter
         self._again(_Work(work.names, work.refusals, work.busy + 1))
 
     def _denied(self, work: _Work, error: Denied) -> None:

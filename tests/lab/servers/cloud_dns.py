@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -188,6 +189,7 @@ def _handler(api: Api, log: RequestLog) -> type[BaseHTTPRequestHandler]:
         do_POST = do_DELETE = do_PATCH = do_PUT = do_GET
 
         def _serve(self) -> None:
+            came = time.time()
             length = int(self.headers.get("Content-Length") or 0)
             content = self.rfile.read(length)
             target = urlsplit(self.path)
@@ -200,7 +202,7 @@ def _handler(api: Api, log: RequestLog) -> type[BaseHTTPRequestHandler]:
                 self.close_connection = True
             finally:
                 if not own:
-                    log.add(self.command, target.path, status, kind=kind)
+                    log.add(self.command, target.path, status, kind=kind, came=came)
             if status:
                 self._reply(status, body)
             else:

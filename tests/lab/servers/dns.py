@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from dnslib import CLASS, EDNS0, QTYPE, RCODE, RD, RR, SOA, DNSHeader, DNSLabel, DNSRecord
+from dnslib import CAA, CLASS, EDNS0, QTYPE, RCODE, RD, RR, SOA, DNSHeader, DNSLabel, DNSRecord
 
 from ..cloud_dns import Access as CloudAccess
 from ..cloud_dns import CloudDns
@@ -101,7 +101,7 @@ class Answerer:
             if record.type not in (wanted, "CNAME") and wanted != "ANY":
                 continue
             for value in self._lag.visible(record):
-                reply.add_answer(*RR.fromZone(f"{name}. {record.ttl} IN {record.type} {value}"))
+                reply.add_answer(*_records(name, record, value))
                 if record.type == "CNAME" and wanted not in ("CNAME", "ANY"):
                     follow = value.rstrip(".").lower()
         reply.header.rcode = RCODE.NOERROR if exists else RCODE.NXDOMAIN
@@ -111,6 +111,14 @@ class Answerer:
     def _soa(zone: Zone) -> RR:
         data: RD = SOA(f"ns.{zone.name}", f"hostmaster.{zone.name}", (int(time.time()), 7200, 900, 1209600, 5))
         return RR(DNSLabel(zone.name), QTYPE.SOA, CLASS.IN, 5, data)
+
+
+def _records(name: str, record: RecordSet, value: str) -> list[RR]:
+    if record.type == "CAA":  # dnslib takes a semicolon within quotes for the beginning of a comment
+        flags, tag, text = value.split(None, 2)
+        return [RR(f"{name}.", QTYPE.CAA, CLASS.IN, record.ttl, CAA(int(flags), tag, text.strip('"')))]
+    found: list[RR] = RR.fromZone(f"{name}. {record.ttl} IN {record.type} {value}")
+    return found
 
 
 class _Server:

@@ -6,19 +6,22 @@
 :mod:`.strict_rules` has the rules for changes. Here are those about time and the faults:
 
     rate          requests a second of the account, with a burst of as many; beyond: Throttling (HTTP 400)
+    pending       seconds for which GetChange says PENDING of a change, and INSYNC from then on
     prior         seconds for which a change keeps its zone busy; meanwhile: PriorRequestNotComplete (HTTP 400)
     throttle      every Nth request is refused with Throttling, whatever the rate
     error         every Nth request is answered with 500, not carried out
     cut           the connection ends at every Nth request, which is not carried out
     lose          every Nth request is carried out and its answer lost with the connection
 
-0 turns each off. They can be changed while it runs. The lab's own reads pass through.
+0 turns each off (GetChange then says what the emulator says). They can be changed while it runs. The lab's own reads
+pass through.
 """
 
 from __future__ import annotations
 
 import http.client
 import json
+import re
 import socket
 import threading
 import time
@@ -36,7 +39,9 @@ from ..state import State, read_json, write_json
 from . import strict_rules
 
 NAME = "strict"
-CALM: dict[str, float] = {"rate": 0, "prior": 0, "throttle": 0, "error": 0, "cut": 0, "lose": 0}
+CALM: dict[str, float] = {"rate": 0, "pending": 0, "prior": 0, "throttle": 0, "error": 0, "cut": 0, "lose": 0}
+_STATUS = re.compile(rb"(?<=<Status>)(?:PENDING|INSYNC)(?=</Status>)")
+_CHANGE = re.compile(rb"<Id>/change/([^<]+)</Id>")
 REFUSALS = {
     "Throttling": "Rate exceeded",
     "PriorRequestNotComplete": "The request was rejected because Route 53 was still processing a prior request.",
@@ -56,6 +61,7 @@ class _Gate:
         self._tokens, self._last = 0.0, 0.0
         self._busy: dict[str, float] = {}
         self._zones: dict[str, strict_rules.ZoneSets] = {}
+        self._made: dict[bytes, float] = {}
         self.changing = self._changing
 
     def fault(self) -> str:
@@ -89,6 +95,17 @@ class _Gate:
                 return True
             self._busy[zone_id] = now + prior
             return False
+
+    def with_status(self, content: bytes) -> bytes:
+        """An answer that tells of a change, with the status that it has by the setting ``pending``."""
+        pending = {**CALM, **json.loads(self._path.read_text())}["pending"]
+        change = _CHANGE.search(content)
+        if not pending or change is None:
+            return content
+        now = time.monotonic()
+        with self._lock:
+            age = now - self._made.setdefault(change[1], now)
+        return _STATUS.sub(b"PENDING" if age < pending else b"INSYNC", content)
 
     def sets(self, zone_id: str) -> strict_rules.ZoneSets:
         """What a zone holds, read once; afterwards every change passes here."""
@@ -134,6 +151,7 @@ def serve(state: State) -> None:
             pass
 
         def _all(self) -> None:
+            self._came = time.time()
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             if self.headers.get(READER_HEADER):
                 self._answer(*self._forward(body))
@@ -151,8 +169,8 @@ def serve(state: State) -> None:
                 if fault == "lose":
                     self._hang_up(path)
                 elif answer is not None:
-                    log.add(self.command, path, answer[0])
-                    self._answer(*answer)
+                    log.add(self.command, path, answer[0], came=self._came)
+                    self._answer(answer[0], answer[1], gate.with_status(answer[2]))
 
         do_GET = do_POST = do_DELETE = _all
 
@@ -182,7 +200,7 @@ def serve(state: State) -> None:
             for attempt in (1, 2):
                 connection = getattr(local, "connection", None)
                 if connection is None:
-                    connection = local.connection = http.client.HTTPConnection(behind, timeout=30)
+                    connection = local.connection = http.client.HTTPConnection(behind, timeout=120)
                 try:
                     connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
                     for name, value in self.headers.items():
@@ -208,7 +226,7 @@ def serve(state: State) -> None:
             return status, [("Content-Type", "text/xml")], text.encode()
 
         def _refuse(self, status: int, code: str) -> None:
-            log.add(self.command, urlsplit(self.path).path, status)
+            log.add(self.command, urlsplit(self.path).path, status, came=self._came)
             self._answer(*self._error(status, code, REFUSALS[code]))
 
         def _answer(self, status: int, headers: list[tuple[str, str]], content: bytes) -> None:
@@ -221,7 +239,7 @@ def serve(state: State) -> None:
             self.wfile.flush()
 
         def _hang_up(self, path: str) -> None:
-            log.add(self.command, path, None)
+            log.add(self.command, path, None, came=self._came)
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
 

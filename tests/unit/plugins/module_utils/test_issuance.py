@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.certfleet.acme.plugins.module_utils import _issuance
+from ansible_collections.certfleet.acme.plugins.module_utils import _issuance, _issuance_dns
 from ansible_collections.certfleet.acme.plugins.module_utils._acme.issuing import TooLate
 from ansible_collections.certfleet.acme.plugins.module_utils._acme.orders import Authorization, Challenge, Order
 from ansible_collections.certfleet.acme.plugins.module_utils._acme.timing import Deadline
@@ -112,7 +112,7 @@ class World:
     def plan(self, records: Iterable[TxtRecord]) -> Outcome:
         return self._dns("plan", records)
 
-    def absent(self, records: Iterable[TxtRecord]) -> Outcome:
+    def absent(self, records: Iterable[TxtRecord], *, placed: Iterable[Any] = ()) -> Outcome:
         outcome = self._dns("absent", records)
         if self.left_behind:
             outcome.failed = dict.fromkeys(outcome.changed, CertfleetError("throttled"))
@@ -152,16 +152,16 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
         "answer_challenge": made.answer,
         "deactivate_authorization": made.deactivate,
         "issue_steps": made.issue_steps,
-        "build_engine": lambda params: made,
         "issued": lambda known, session, order, chain: {**known, "order_uri": order.uri, "fullchain": chain},
     }.items():
         monkeypatch.setattr(_issuance, name, value)
+    monkeypatch.setattr(_issuance_dns, "build_engine", lambda params, journal=None: made)
     return made
 
 
 def issue(*items: dict[str, Any], check_mode: bool = False) -> list[dict[str, Any]]:
-    params = {"certificates": list(items), "concurrency": 4, "acme_directory": "directory"}
-    return _issuance.issue_certificates(params, check_mode=check_mode)
+    params = {"certificates": list(items), "concurrency": 4, "acme_directory": "directory", "caa": "ignore"}
+    return _issuance.issue_certificates(params, check_mode=check_mode).certificates
 
 
 def outcome(results: list[dict[str, Any]]) -> list[str]:
@@ -325,7 +325,7 @@ def test_a_failed_clean_up_is_a_warning_and_hides_nothing(world: World) -> None:
 
 
 def test_a_clean_up_that_breaks_hides_nothing_either(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(records: Any) -> Outcome:
+    def broken(records: Any, *, placed: Any = ()) -> Outcome:
         raise RuntimeError("out of order")
 
     monkeypatch.setattr(world, "absent", broken)
@@ -337,10 +337,10 @@ def test_a_clean_up_that_breaks_hides_nothing_either(world: World, monkeypatch: 
 def test_options_for_dns_that_cannot_work_fail_those_that_need_dns(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(params: Any) -> Any:
+    def refuse(params: Any, journal: Any = None) -> Any:
         raise CertfleetError("no DNS provider is given")
 
-    monkeypatch.setattr(_issuance, "build_engine", refuse)
+    monkeypatch.setattr(_issuance_dns, "build_engine", refuse)
     world.valid = {"a.example.com"}
     results = issue(item("a", "a.example.com"), item("b", "b.example.com"))
     assert outcome(results) == ["issued", "b.example.com: no DNS provider is given"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
-from ansible_collections.certfleet.acme.plugins.module_utils._dns.engine import Engine
+from ansible_collections.certfleet.acme.plugins.module_utils._dns.engine import Engine, Notes
 from ansible_collections.certfleet.acme.plugins.module_utils._dns.model import RecordSet, Swap, Zone
 from ansible_collections.certfleet.acme.plugins.module_utils._dns.provider import (
     BatchRefused,
@@ -34,6 +34,7 @@ class Memory(Provider):
     """
 
     title = "Memory"
+    kind = "memory"
 
     def __init__(self, *zones: Zone, limits: Limits | None = None) -> None:
         self.limits = limits or Limits(elements=1000, characters=32000)
@@ -130,7 +131,8 @@ def _same(one: RecordSet | None, other: RecordSet | None) -> bool:
     return (one.name, one.ttl, sorted(one.values)) == (other.name, other.ttl, sorted(other.values))
 
 
-def engine(*providers: Memory, ttl: int = 60) -> Engine:
+def engine(*providers: Memory, ttl: int = 60, journal: Notes | None = None) -> Engine:
     """An engine that never sleeps."""
     waiter = Waiter("provider", 30, sleep=lambda seconds: None)
-    return Engine(Router([Route(one) for one in providers]), waiter, ttl=ttl, sleep=lambda seconds: None)
+    router = Router([Route(one) for one in providers])
+    return Engine(router, waiter, ttl=ttl, journal=journal, sleep=lambda seconds: None)

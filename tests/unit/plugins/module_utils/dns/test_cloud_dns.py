@@ -69,6 +69,17 @@ def test_places_in_the_request_are_names(
     assert [*found, "".join(name[0] for name in refusal.refused)] == [conflicts, missing, refused]
 
 
+@pytest.mark.parametrize("status", [409, 412])
+def test_a_conflict_without_a_place_is_that_of_the_only_name(status: int) -> None:
+    (alone,) = SWAPS[:1]
+    refusal = refused_batch(answer(status, ("conditionNotMet", "On purpose")), [alone])
+    assert refusal is not None
+    assert set(refusal.conflicts) == {alone.name}
+    among = refused_batch(answer(status, ("conditionNotMet", "On purpose")), SWAPS)
+    assert among is not None
+    assert not among.conflicts
+
+
 def test_all_that_an_answer_lists_counts() -> None:
     both = answer(
         409,
@@ -151,6 +162,7 @@ class _Session:
 
 class _Client:
     _connection = None
+    project = "of-the-tests"
 
     def __init__(self) -> None:
         self._http = _Session()

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from ansible_collections.certfleet.acme.plugins.module_utils._dns import delegation
+from ansible_collections.certfleet.acme.plugins.module_utils._dns import walk
 from ansible_collections.certfleet.acme.plugins.module_utils._dns.authoritative import NameServers, Server
 from ansible_collections.certfleet.acme.plugins.module_utils._dns.delegation import Delegations
 from ansible_collections.certfleet.acme.plugins.module_utils._dns.engine import Engine
@@ -105,7 +105,7 @@ def test_a_cname_is_followed_from_zone_to_zone_and_no_resolver_is_asked_for_the_
 
 
 def test_where_nobody_answers_the_name_is_taken_as_it_is(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delegation, "_ANSWER_TIMEOUT", 0.1)
+    monkeypatch.setattr(walk, "_ANSWER_TIMEOUT", 0.1)
     followed = Delegations(world)
     elsewhere = [f"_acme-challenge.w{number}.example.nowhere" for number in range(20)]
     assert followed.follow(elsewhere) == {name: name for name in elsewhere}

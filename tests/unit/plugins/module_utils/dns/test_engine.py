@@ -8,6 +8,7 @@ import itertools
 import string
 
 import pytest
+from ansible_collections.certfleet.acme.plugins.module_utils._dns.engine import Engine
 from ansible_collections.certfleet.acme.plugins.module_utils._dns.model import (
     RecordSet,
     Swap,
@@ -17,6 +18,8 @@ from ansible_collections.certfleet.acme.plugins.module_utils._dns.model import (
     unquote,
 )
 from ansible_collections.certfleet.acme.plugins.module_utils._dns.provider import Limits, ProviderError
+from ansible_collections.certfleet.acme.plugins.module_utils._dns.wait import Waiter
+from ansible_collections.certfleet.acme.plugins.module_utils._dns.zones import Route, Router
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -126,6 +129,18 @@ def test_a_thousand_names_in_few_calls() -> None:
     assert not memory.sets
 
 
+def test_calls_grow_with_zones_and_not_with_names() -> None:
+    zones = [Zone(f"Z{number}", f"z{number}.example") for number in range(20)]
+    for each in (1, 500):
+        memory = Memory(*zones)
+        one = engine(memory)
+        wanted = [TxtRecord(f"_acme-challenge.w{n}.{zone.name}", f"{n:043d}") for zone in zones for n in range(each)]
+        assert not one.present(wanted).failed
+        assert not one.absent(wanted).failed
+        assert memory.calls == 1 + 20 * (1 + 1 + 1)
+        assert not memory.sets
+
+
 def test_new_names_are_written_without_reading() -> None:
     memory = Memory()
     one = engine(memory)
@@ -229,6 +244,24 @@ def test_a_race_that_is_never_won_ends_and_fails_its_name_only() -> None:
     assert unquote(memory.sets[name("w1")].values[0]).startswith("foreign")
 
 
+def test_what_is_written_after_a_pause_was_read_after_it() -> None:
+    """Others write the same names whenever this one pauses, and the provider names one conflict at a time."""
+    memory = Memory()
+    memory.one_at_a_time = True
+    count = itertools.count()
+
+    def others(_seconds: float = 0) -> None:
+        for label in "abcde":
+            memory.put(name(label), 60, f'"other{next(count)}"')
+
+    memory.before_write = lambda number: others() if number <= 2 else None
+    writer = Engine(Router([Route(memory)]), Waiter("none", 30), sleep=others)
+    outcome = writer.present(records({label: ["ours"] for label in "abcde"}))
+    assert not outcome.failed
+    assert len(memory.writes) <= 6
+    assert all(len(one.values) == 2 for one in memory.sets.values())
+
+
 def test_what_was_written_is_not_believed_without_asking() -> None:
     """Somebody else removed our value in the meantime: it is written again."""
     memory = Memory()
@@ -299,6 +332,24 @@ def test_a_busy_provider_is_asked_again() -> None:
     outcome = engine(memory).present(many(2, "x"))
     assert len(outcome.failed) == 2
     assert 3 < len(memory.writes) < 20
+
+
+def test_an_answer_that_refuses_is_an_end_of_being_busy() -> None:
+    """The patience for a busy provider is not used up by a batch that is refused in between, and answered so."""
+    memory = Memory()
+    names = [name(f"taken{number}") for number in range(4)]
+    for taken in names:
+        memory.sets[taken] = RecordSet(taken, 60, ('"foreign"',))
+    memory.one_at_a_time = True
+
+    def stumble(number: int) -> None:
+        # Three busy answers before each other one: more in all than one batch may have in a row.
+        memory.busy = int(number % 4 != 0)
+
+    memory.before_write = stumble
+    outcome = engine(memory).present([TxtRecord(taken, "ours") for taken in names])
+    assert not outcome.failed
+    assert sum(outcome.changed.values()) == 4
 
 
 def test_an_unreachable_provider_is_not_asked_for_each_zone() -> None:

@@ -36,6 +36,22 @@ def test_a_quiet_time_is_not_saved_up() -> None:
     assert [bucket.take() for _turn in range(3)] == [0.0, 0.0, 0.25]
 
 
+def test_in_no_second_are_there_more_than_the_rate_from_the_first_request_on() -> None:
+    now = 0.0
+    sent: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    bucket = TokenBucket(4, clock=lambda: now, sleep=sleep)
+    for _turn in range(12):
+        bucket.take()
+        sent.append(now)
+    assert all(sum(start <= moment < start + 1 for moment in sent) <= 4 for start in sent)
+    assert sent[-1] == 11 / 4
+
+
 @pytest.mark.parametrize("rate", [0, -1])
 def test_a_rate_that_lets_nothing_through_is_refused(rate: float) -> None:
     with pytest.raises(CertfleetError, match="requests_per_second"):

@@ -8,13 +8,14 @@ import time
 from typing import Any
 
 import pytest
+from ansible_collections.certfleet.acme.plugins.module_utils._dns.aws_auth import connect
 from ansible_collections.certfleet.acme.plugins.module_utils._dns.model import RecordSet, Swap, Zone
 from ansible_collections.certfleet.acme.plugins.module_utils._dns.provider import (
     BatchRefused,
     ProviderBusy,
     ProviderError,
 )
-from ansible_collections.certfleet.acme.plugins.module_utils._dns.route53 import Route53, connect
+from ansible_collections.certfleet.acme.plugins.module_utils._dns.route53 import Route53
 from botocore import exceptions
 from botocore.awsrequest import AWSResponse
 
@@ -39,6 +40,7 @@ def error(status: int, code: str, message: str = "words") -> AWSResponse:
 
 EXISTS = error(400, "InvalidChangeBatch", f"Tried to create resource record set [name='{NAME}.'] but it already exists")
 BUSY = error(400, "Throttling")
+EXPIRED = ProviderError("the role cannot be assumed any more", fatal=True)
 
 
 @pytest.mark.parametrize(
@@ -55,6 +57,8 @@ BUSY = error(400, "Throttling")
         ([error(503, "ServiceUnavailable"), *[BUSY] * 4], True),
         ([REFUSED] * 5, False),
         ([*[REFUSED] * 4, LOST], True),
+        ([EXPIRED], False),
+        ([LOST, EXPIRED], True),
     ],
 )
 def test_a_write_is_unsure_when_an_earlier_copy_of_it_may_have_been_applied(
@@ -76,7 +80,7 @@ def test_a_write_is_unsure_when_an_earlier_copy_of_it_may_have_been_applied(
         provider.write(Zone(id="Z1", name="example.com", private=False), [SWAP])
     assert next(script, None) is None
     assert provider.calls == len(answers)
-    told = caught.value
+    told: Any = caught.value
     assert (told.retried if isinstance(told, BatchRefused) else told.unsure) is unsure
     assert isinstance(told, BatchRefused) == (answers[-1] is EXISTS)
     assert isinstance(told, ProviderBusy) == (answers[-1] is BUSY)

@@ -65,11 +65,33 @@ def wait(provider: Slow, mode: str = "provider", timeout: float = 60) -> tuple[d
 
 
 def test_each_change_is_asked_for_until_it_is_done_and_not_longer() -> None:
-    provider = Slow({"C1": [True], "C2": [False, False, True]})
+    provider = Slow({"C1": [False, True], "C2": [False, False, True]})
     failed, clock = wait(provider)
     assert not failed
-    assert provider.asked == ["C1", "C2", "C2", "C2"]
-    assert clock.slept == [0.2, 1.0, 4.0]
+    assert provider.asked == ["C2", "C2", "C2", "C1", "C1"]
+    assert clock.slept == [0.2, 1.0, 5.0, 0.2]
+
+
+def test_many_changes_of_slow_zones_cost_few_questions() -> None:
+    class Later(Memory):
+        """A change is done half a minute after it was made."""
+
+        def applied(self, zone: Zone, change: str) -> bool:
+            self.calls += 1
+            return clock.now >= 30 + int(change) / 4
+
+    provider, clock = Later(), Clock()
+    waits = [ZoneWait(provider, Zone(f"Z{number}", f"z{number}.example"), {str(number): []}) for number in range(20)]
+    assert not Waiter("provider", 300, clock=clock, sleep=clock.sleep).wait(waits)
+    assert provider.calls <= 20 + 6
+    assert clock.now < 50
+
+
+def test_when_time_is_up_each_change_was_asked_for() -> None:
+    provider = Slow({"C1": [True], "C2": []})
+    failed, _clock = wait(provider, timeout=3)
+    assert list(failed) == [OTHER]
+    assert provider.asked == ["C2", "C2", "C2", "C1"]
 
 
 def test_without_waiting_nobody_is_asked() -> None:
