@@ -95,7 +95,8 @@ class Ground(Controller):
 
     def published(self, records: list[dict[str, Any]], state: str = "present") -> None:
         """Write TXT records, or take them away."""
-        result = self.module("dns01_route53", records=records, state=state, resolvers=[self.lab.dns], **self.route53())
+        access = {key: self.lab.route53[key] for key in ("endpoint_url", "access_key", "secret_key", "region")}
+        result = self.module("dns01_route53", records=records, state=state, resolvers=[self.lab.dns], **access)
         assert not result.get("failed"), result["msg"]
 
     def validated(self, order: dict[str, Any], **options: Any) -> dict[str, Any]:
