@@ -14,7 +14,7 @@ options:
   acme_directory:
     description:
       - URL of the CA's ACME directory (RFC 8555).
-      - All addresses that the CA sends later must be on the same host.
+      - All addresses that the CA sends later must be on the same host, or on one of O(allowed_hosts).
     type: str
     required: true
   validate_certs:
@@ -28,20 +28,38 @@ options:
         environment can replace. With it, the environment is not asked.
     type: path
   request_timeout:
-    description: Seconds to wait for the answer to one request. Some CAs validate while the request waits.
+    description:
+      - Seconds that one request may take, from connecting to the last byte of its answer. Some CAs validate while the
+        request waits.
     type: int
     default: 30
   timeout:
     description:
       - Seconds that the CA may take for one thing, repetitions included, such as one request or the validation and
         issuance of one certificate. Waiting for DNS has its own limit.
-      - A CA that asks to wait longer (C(Retry-After)) is not waited for; the error says how long it asked for.
+      - A CA that asks to wait longer (C(Retry-After)) is not waited for, see O(retry_after_max).
     type: int
     default: 300
+  retry_after_max:
+    description:
+      - The longest wait, in seconds, that the CA may ask for with C(Retry-After), in seconds or as a date.
+      - When it asks for more, the error names the instant at which to go on, and C(retry_at) of the result has it.
+        Without this option that is so when it asks for more than O(timeout) leaves.
+    type: int
+  allowed_hosts:
+    description:
+      - Hosts that the CA's addresses may be on beside that of O(acme_directory), with a port when it is not the usual
+        one, such as V(acme-api.example.com:8443). Only for a CA that is known to use several.
+      - Nothing is sent to any other host, and redirects to others are not followed.
+    type: list
+    elements: str
 notes:
   - Runs where the account key is, usually on the controller or in an execution environment
     (C(delegate_to) with C(localhost)).
-  - Requests that are cut, or answered with HTTP status 429 or 5xx, are sent again within O(timeout).
+  - Requests that are cut, or answered with HTTP status 429, 500, 502, 503 or 504, are sent again within O(timeout). One
+    that may have been carried out although its answer was lost is not sent twice where that would matter; what became
+    of it is asked first.
+  - Proxies of the environment (C(https_proxy), C(no_proxy)) are used.
 requirements:
   - acme >= 5.0
   - cryptography
@@ -52,7 +70,8 @@ requirements:
 options:
   account_key_src:
     description:
-      - File with the account's private key in PEM, ECDSA on P-256 or P-384, or RSA with 2048 to 4096 bits.
+      - File with the account's private key in PEM, ECDSA on P-256, P-384 or (where the CA takes it) P-521, or RSA with
+        2048 to 4096 bits.
       - One of O(account_key_src) and O(account_key_content) is needed.
     type: path
   account_key_content:

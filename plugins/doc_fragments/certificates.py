@@ -43,7 +43,8 @@ options:
         description:
           - Renew when less than this share of the lifetime is left, between 0 and 1.
           - Without it, a certificate is due when less than a third is left, or less than half when it lives for less
-            than ten days.
+            than ten days. Where the CA says when (RFC 9773), that counts instead, but no later than when a twentieth is
+            left.
         type: float
       force:
         description:

@@ -42,6 +42,7 @@ from ._dns.model import TxtRecord
 from ._errors import CertfleetError
 from ._issuance_dns import DnsSide
 from ._issuance_items import Issuance, Item, Proof, alive, guard, prepare
+from ._issuance_orders import OrderNotes
 from ._journal.model import PASSING
 from ._journal.run import Journal, open_journal
 from ._names import base_domain, is_ip
@@ -63,7 +64,7 @@ def _issue(params: dict[str, Any], journal: Journal | None, *, check_mode: bool)
         guard(item, lambda item=item: prepare(item, check_mode=check_mode))
     stop = threading.Event()
     dns = DnsSide(params, journal)
-    batch = _Batch(params, stop, dns)
+    batch = _Batch(params, stop, dns, OrderNotes(journal, params["acme_directory"]))
     wanted = alive(items)
     if wanted:
         batch.open(wanted, check_mode=check_mode)
@@ -80,12 +81,13 @@ def _issue(params: dict[str, Any], journal: Journal | None, *, check_mode: bool)
 class _Batch:
     """What the certificates of one call share."""
 
-    def __init__(self, params: dict[str, Any], stop: threading.Event, dns: DnsSide) -> None:
+    def __init__(self, params: dict[str, Any], stop: threading.Event, dns: DnsSide, notes: OrderNotes) -> None:
         self._params = params
         self._concurrency: int = params["concurrency"]
         self._stop = stop
         self._session: Session | None = None
         self._dns = dns
+        self._notes = notes
 
     @property
     def session(self) -> Session:
@@ -147,7 +149,9 @@ class _Batch:
         A CA may answer equal newOrder requests with one pending order (RFC 8555 section 7.4 leaves it free to), which
         one CSR alone can be submitted to.
         """
+        self._notes.find_earlier(items)
         self._each(items, self._order)
+        self._notes.made(items)
         taken: set[str] = set()
         now: list[Item] = []
         later: list[Item] = []
@@ -166,6 +170,7 @@ class _Batch:
             raise
         finally:
             self._clean_up(now, records)
+        self._notes.settle(now)
         for item in later:
             item.order = None
         return later
@@ -211,6 +216,8 @@ class _Batch:
     def _resume(self, item: Item) -> None:
         """Take up the order of ``order_uri`` when it can still give this certificate; else leave ``order`` None."""
         order = usable_order(self.session, item.spec["order_uri"], item.identifiers)
+        if order is not None and item.other_key and order.status not in ("pending", "ready"):
+            return
         if order is not None and order.status == "valid" and item.spec.get("csr_content"):
             try:
                 item.fullchain = fetch_chain(
@@ -237,6 +244,8 @@ class _Batch:
             authorization = found[uri]
             if isinstance(authorization, CertfleetError):
                 raise authorization
+            if authorization.name not in map(base_domain, item.identifiers):
+                raise CertfleetError(f"the CA wants proof of {authorization.shown}, which was not ordered")
             if authorization.status == "pending":
                 challenge = authorization.challenge(DNS01)
                 record = TxtRecord(*txt_record(self.session, authorization, challenge))

@@ -20,7 +20,8 @@ from ._x509 import csr_facts
 
 @dataclass
 class Item:
-    """One certificate on its way. error: set when it left the batch."""
+    """One certificate on its way. error: set when it left the batch; other_key: its order_uri is of an order that was
+    made for another key."""
 
     spec: dict[str, Any]
     identifiers: list[str] = field(default_factory=list)
@@ -30,6 +31,7 @@ class Item:
     validated: bool = False
     fullchain: str | None = None
     changed: bool = False
+    other_key: bool = False
     error: CertfleetError | None = None
     warnings: list[str] = field(default_factory=list)
 

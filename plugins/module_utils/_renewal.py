@@ -16,6 +16,8 @@ from ._errors import CertfleetError
 LONG_SHARE = 1 / 3
 SHORT_SHARE = 1 / 2
 SHORT_LIFETIME = datetime.timedelta(days=10)
+#: However late the CA's instant is: when less than this share is left, a renewal that fails could not be repeated.
+LAST_SHARE = 1 / 20
 
 #: Gives the time, aware; a seam for tests.
 Clock = Callable[[], datetime.datetime]
@@ -58,7 +60,7 @@ class Held:
 
     profile: the profile that was asked for, not the one that the CA chose by itself. acme_directory: the CA that
     issued it; None when nobody knows, which is no drift. renew_at: the instant picked once from the CA's suggested
-    window (RFC 9773 section 4.2). broken: why it cannot be used, empty when it can.
+    window (RFC 9773 section 4.2). explanation_url: why the CA suggests that window, for people.
     """
 
     identifiers: tuple[str, ...]
@@ -69,6 +71,7 @@ class Held:
     profile_known: bool = True
     acme_directory: str | None = None
     renew_at: datetime.datetime | None = None
+    explanation_url: str | None = None
 
 
 @dataclass(frozen=True)
@@ -94,11 +97,19 @@ class Decision:
         return bool(self.reasons)
 
 
-def decide(wanted: Wanted, held: Held | Broken | None, now: datetime.datetime, *, renew: bool = True) -> Decision:
+def decide(
+    wanted: Wanted,
+    held: Held | Broken | None,
+    now: datetime.datetime,
+    *,
+    renew: bool = True,
+    next_run_in: datetime.timedelta = datetime.timedelta(0),
+) -> Decision:
     """All reasons for a new certificate, the weightiest first: forced, missing or broken, drift, the dates.
 
     renew: False leaves out certificates that are only due; an expired one counts in any case, since it serves
-    nobody. ``now`` is aware.
+    nobody. next_run_in: what the CA asks for, or what expires, before that much time has passed is due now (RFC 9773
+    section 4.2, step 5). ``now`` is aware.
     """
     reasons: list[Reason] = []
     if wanted.force:
@@ -110,7 +121,7 @@ def decide(wanted: Wanted, held: Held | Broken | None, now: datetime.datetime, *
         reasons.append(Reason("broken", held.why))
         return Decision(tuple(reasons))
     reasons.extend(_drift(wanted, held))
-    by_dates, due_at = _dates(wanted, held, now)
+    by_dates, due_at = _dates(wanted, held, now, next_run_in)
     if by_dates is not None and (renew or by_dates.code == "expired"):
         reasons.append(by_dates)
     return Decision(tuple(reasons), _remaining(held, now), due_at)
@@ -128,32 +139,44 @@ def _drift(wanted: Wanted, held: Held) -> Iterable[Reason]:
     if held.profile_known and (wanted.profile or None) != (held.profile or None):
         asked, declared = held.profile or "none", wanted.profile or "none"
         yield Reason("profile_changed", f"profile: {asked} was asked for, {declared} is declared")
-    if wanted.acme_directory and held.acme_directory and _url(wanted.acme_directory) != _url(held.acme_directory):
+    if wanted.acme_directory and held.acme_directory and not same_ca(wanted.acme_directory, held.acme_directory):
         yield Reason("ca_changed", f"CA: issued by {held.acme_directory}, {wanted.acme_directory} is declared")
+
+
+def same_ca(one: str, other: str) -> bool:
+    """Whether two URLs are those of one directory."""
+    return _url(one) == _url(other)
 
 
 def _url(url: str) -> str:
     return url.strip().rstrip("/")
 
 
-def _dates(wanted: Wanted, held: Held, now: datetime.datetime) -> tuple[Reason | None, datetime.datetime]:
-    """The reason that the dates give, and the instant from which they give one.
+def _dates(
+    wanted: Wanted, held: Held, now: datetime.datetime, next_run_in: datetime.timedelta
+) -> tuple[Reason | None, datetime.datetime]:
+    """The reason that the dates give, and the instant from which they give one, whenever the next run is.
 
     The CA's instant replaces the shares of the lifetime (RFC 9773 section 4.2 lets the CA move a renewal both
-    ways), but not a share that the operator declared, and not when it lies past the end.
+    ways), but not a share that the operator declared, and not when it lies past the end. One that comes very late
+    does not keep from renewing while there is still time for a second attempt.
     """
     lifetime = held.not_after - held.not_before
     by_ca = held.renew_at if held.renew_at is not None and held.renew_at < held.not_after else None
     share = wanted.renew_when_remaining
-    if share is None and by_ca is None:
-        share = SHORT_SHARE if lifetime < SHORT_LIFETIME else LONG_SHARE
-    by_share = None if share is None else held.not_after - lifetime * share
+    if share is None:
+        by_lifetime = SHORT_SHARE if lifetime < SHORT_LIFETIME else LONG_SHARE
+        share = by_lifetime if by_ca is None else LAST_SHARE
+    by_share = held.not_after - lifetime * share
     due_at = min(instant for instant in (by_share, by_ca, held.not_after) if instant is not None)
+    next_run = now + next_run_in
     if now >= held.not_after:
         return Reason("expired", f"it expired at {_text(held.not_after)}"), due_at
-    if by_ca is not None and now >= by_ca:
-        return Reason("ari", f"the CA asks for renewal from {_text(by_ca)}"), due_at
-    if by_share is not None and share is not None and now >= by_share:
+    if by_ca is not None and next_run >= by_ca:
+        early = "" if now >= by_ca else f", which is before the next run in {_span(next_run_in)}"
+        why = f" ({held.explanation_url})" if held.explanation_url else ""
+        return Reason("ari", f"the CA asks for renewal from {_text(by_ca)}{early}{why}"), due_at
+    if now >= by_share:
         return (
             Reason(
                 "due",
@@ -162,6 +185,9 @@ def _dates(wanted: Wanted, held: Held, now: datetime.datetime) -> tuple[Reason |
             ),
             due_at,
         )
+    if next_run >= held.not_after:
+        early = f"before the next run in {_span(next_run_in)}"
+        return Reason("due", f"it expires at {_text(held.not_after)}, {early}"), due_at
     return None, due_at
 
 
@@ -179,6 +205,13 @@ def _text(when: datetime.datetime) -> str:
 def _span(span: datetime.timedelta) -> str:
     hours = span.total_seconds() / 3600
     return f"{hours / 24:.1f} days" if hours >= 48 else f"{hours:.1f} hours"
+
+
+def next_run(seconds: int) -> datetime.timedelta:
+    """The option ``next_run_in``. Raises CertfleetError."""
+    if seconds < 0:
+        raise CertfleetError(f"next_run_in is {seconds}", remedy="Give the seconds until the next run, 0 for unknown.")
+    return datetime.timedelta(seconds=seconds)
 
 
 def utc_now() -> datetime.datetime:

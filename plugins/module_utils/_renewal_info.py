@@ -6,15 +6,20 @@
 
 from __future__ import annotations
 
-from functools import partial
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from . import _x509
-from ._batch import finish, run_batch
+from ._acme import _library as library
+from ._acme.renewal import Question, ask
+from ._batch import finish, results_or_cause
 from ._errors import CertfleetError
 from ._module import require
 from ._names import validate_identifiers
-from ._renewal import Broken, Held, Wanted, decide, parse_instant, utc_now
+from ._renewal import Broken, Decision, Held, Wanted, decide, next_run, parse_instant, same_ca, utc_now
+from ._renewal_state import RenewalState
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -22,53 +27,142 @@ if TYPE_CHECKING:
 _FACTS = ("serial", "not_before", "not_after", "issuer", "identifiers", "public_key_sha256", "key_type")
 
 
+@dataclass
+class _Item:
+    """One certificate on its way: what is declared and held, what is decided, what the CA says."""
+
+    spec: dict[str, Any]
+    wanted: Wanted
+    held: Held | Broken | None
+    facts: dict[str, Any]
+    state: RenewalState = field(default_factory=RenewalState)
+    asked: bool = False
+
+    def decide(self, now: datetime.datetime, next_run_in: datetime.timedelta) -> Decision:
+        held = self.held
+        if isinstance(held, Held) and self.state.renew_at is not None:
+            held = replace(held, renew_at=self.state.renew_at, explanation_url=self.state.explanation_url)
+        return decide(self.wanted, held, now, next_run_in=next_run_in)
+
+
 def main_work(module: AnsibleModule) -> dict[str, Any]:
     """A decision for each certificate."""
-    require(cryptography=_x509.CRYPTOGRAPHY_IMPORT_ERROR)
-    params = module.params
-    items = params["certificates"]
-    found = run_batch(items, partial(_decide, params["acme_directory"]), concurrency=params["concurrency"])
-    results = []
-    for item, outcome in zip(items, found):
-        result = {"name": item["name"], **_EMPTY}
-        result.update(outcome.as_result() if isinstance(outcome, CertfleetError) else outcome)
-        results.append(result)
+    results = results_or_cause(
+        module, module.params["certificates"] or [], lambda: decide_all(module.params), lambda item: _empty(item)
+    )
+    for warning in fallbacks(results):
+        module.warn(warning)
     finish(module, "certificates", results)
 
 
-_EMPTY: dict[str, Any] = {
-    "should_renew": None,
-    "reasons": [],
-    "remaining": None,
-    "due_at": None,
-    "cert_id": None,
-    "supports_ari": None,
-    **dict.fromkeys(_FACTS),
-    "changed": False,
-    "failed": False,
-    "msg": "",
-}
+def decide_all(params: dict[str, Any]) -> list[dict[str, Any]]:
+    """A result for each of ``params["certificates"]``. Raises CertfleetError for what concerns them all."""
+    require(cryptography=_x509.CRYPTOGRAPHY_IMPORT_ERROR)
+    next_run_in = next_run(params["next_run_in"])
+    if params["renewal_info_timeout"] < 1:
+        raise CertfleetError(f"renewal_info_timeout is {params['renewal_info_timeout']}", remedy="Give 1 s or more.")
+    now = utc_now()
+    items = [_read(spec, params["acme_directory"]) for spec in params["certificates"] or []]
+    sound = [item for item in items if isinstance(item, _Item)]
+    asked = [item for item in sound if _to_be_asked(item, params, now, next_run_in)]
+    if asked:
+        _ask(asked, params)
+    return [
+        {**_empty(spec), **(_result(item, now, next_run_in) if isinstance(item, _Item) else item.as_result())}
+        for spec, item in zip(params["certificates"] or [], items)
+    ]
 
 
-def _decide(acme_directory: str | None, item: dict[str, Any]) -> dict[str, Any]:
-    held, facts = _held(item)
-    declared = item["identifiers"] or facts.get("identifiers") or []
-    wanted = Wanted(
-        identifiers=tuple(validate_identifiers(declared)) if declared else (),
-        key_type=item["key_type"],
-        profile=item["profile"] if item["profile"] is not None else item["issued_profile"],
-        acme_directory=acme_directory,
-        renew_when_remaining=item["renew_when_remaining"],
-        force=item["force"],
-    )
-    decision = decide(wanted, held, utc_now())
+def fallbacks(results: Sequence[dict[str, Any]]) -> list[str]:
+    """One line for each cause for which the CA's renewal information could not be had."""
+    names: dict[str, list[str]] = {}
+    for result in results:
+        error = (result["renewal_info"] or {}).get("error")
+        if result["asked"] and error:
+            names.setdefault(error, []).append(str(result["name"]))
+    lines = []
+    for error, of in names.items():
+        shown = ", ".join(of[:5]) + (f" and {len(of) - 5} more" if len(of) > 5 else "")
+        lines.append(f"no renewal information for {shown}, decided by what is known and the lifetime: {error}")
+    return lines
+
+
+def _empty(spec: dict[str, Any]) -> dict[str, Any]:
     return {
-        **{name: facts.get(name) for name in _FACTS},
+        "name": spec["name"],
+        "host": spec["host"],
+        "should_renew": None,
+        "reasons": [],
+        "remaining": None,
+        "due_at": None,
+        "cert_id": None,
+        "supports_ari": None,
+        "asked": False,
+        "renewal_info": None,
+        **dict.fromkeys(_FACTS),
+        "changed": False,
+        "failed": False,
+        "msg": "",
+    }
+
+
+def _read(spec: dict[str, Any], acme_directory: str | None) -> _Item | CertfleetError:
+    try:
+        held, facts = _held(spec)
+        declared = spec["identifiers"] or facts.get("identifiers") or []
+        wanted = Wanted(
+            identifiers=tuple(validate_identifiers(declared)) if declared else (),
+            key_type=spec["key_type"],
+            profile=spec["profile"] if spec["profile"] is not None else spec["issued_profile"],
+            acme_directory=acme_directory,
+            renew_when_remaining=spec["renew_when_remaining"],
+            force=spec["force"],
+        )
+    except CertfleetError as error:
+        return error
+    return _Item(spec, wanted, held, facts, RenewalState.read(spec["renewal_info"]))
+
+
+def _to_be_asked(item: _Item, params: dict[str, Any], now: datetime.datetime, next_run_in: datetime.timedelta) -> bool:
+    """Whether the CA can know it, the answer may change the decision, and it is time (RFC 9773 section 4.3).
+
+    Whoever asks for ``now`` knows better than what is declared here.
+    """
+    directory, mode, held = params["acme_directory"], params["renewal_info"], item.held
+    issuer = item.spec["issued_acme_directory"]
+    if mode == "never":
+        item.state = RenewalState()
+        return False
+    if directory is None or not isinstance(held, Held) or item.facts.get("ari_cert_id") is None:
+        return False
+    if (issuer is not None and not same_ca(issuer, directory)) or now >= held.not_after:
+        return False
+    if mode == "now":
+        return True
+    lifetime = held.not_after - held.not_before
+    time = item.state.to_be_asked(now, issued=held.not_before, lifetime=lifetime)
+    return time and not item.decide(now, next_run_in).should_renew
+
+
+def _ask(items: Sequence[_Item], params: dict[str, Any]) -> None:
+    require(acme=library.IMPORT_ERROR)
+    questions = [Question(item.facts["ari_cert_id"], item.state) for item in items]
+    for item, state in zip(items, ask(params, questions)):
+        item.state, item.asked = state, True
+
+
+def _result(item: _Item, now: datetime.datetime, next_run_in: datetime.timedelta) -> dict[str, Any]:
+    decision = item.decide(now, next_run_in)
+    return {
+        **{name: item.facts.get(name) for name in _FACTS},
         "should_renew": decision.should_renew,
         "reasons": [reason.as_result() for reason in decision.reasons],
         "remaining": None if decision.remaining is None else round(decision.remaining, 4),
         "due_at": _x509.timestamp(decision.due_at) if decision.due_at else None,
-        "cert_id": facts.get("ari_cert_id"),
+        "cert_id": item.facts.get("ari_cert_id"),
+        "supports_ari": item.state.supported,
+        "asked": item.asked,
+        "renewal_info": None if item.state == RenewalState() else item.state.as_result(),
         "msg": "; ".join(reason.text for reason in decision.reasons),
     }
 

@@ -95,7 +95,7 @@ def timestamp(when: datetime.datetime) -> str:
     """An instant in UTC as ISO 8601 with seconds and ``Z``; a naive one is taken as UTC."""
     if when.tzinfo is not None:
         when = when.astimezone(datetime.timezone.utc)
-    return when.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return when.replace(tzinfo=None, microsecond=0).isoformat() + "Z"
 
 
 def validity(cert: x509.Certificate) -> tuple[datetime.datetime, datetime.datetime]:

@@ -23,6 +23,8 @@ description:
   - With O(journal), what earlier runs with the same journal had to leave in DNS because they were killed is taken away
     along with this run's own values, in the zones that O(dns_providers) serve. Runs that still live are not touched.
     A batch in which nothing is ordered takes nothing away.
+  - With O(journal), it also goes on with the orders of such runs for the same names, and hands out a certificate that
+    one of them had obtained for the same key.
 options:
   certificates:
     description:
@@ -168,6 +170,7 @@ certificates:
       failed: false
       msg: ""
       problem: null
+      retry_at: null
       warnings: []
       order_uri: https://ca.example/order/17
       certificate_url: https://ca.example/cert/17
@@ -202,6 +205,12 @@ certificates:
     problem:
       description: The CA's problem document (RFC 7807) with its subproblems, when the CA is what refused.
       type: dict
+    retry_at:
+      description:
+        - When the CA wants to be asked again (RFC 3339), if it asked for a longer wait than O(retry_after_max) or
+          O(timeout) allows.
+      returned: always
+      type: str
     warnings:
       description: What went wrong without making the item fail.
       type: list

@@ -113,6 +113,7 @@ orders:
       failed: false
       msg: ""
       problem: null
+      retry_at: null
       warnings: []
       order_uri: https://ca.example/order/17
       certificate_url: https://ca.example/cert/17
@@ -147,6 +148,12 @@ orders:
     problem:
       description: The CA's problem document (RFC 7807) with its subproblems, when the CA is what refused.
       type: dict
+    retry_at:
+      description:
+        - When the CA wants to be asked again (RFC 3339), if it asked for a longer wait than O(retry_after_max) or
+          O(timeout) allows.
+      returned: always
+      type: str
     warnings:
       description: What went wrong without making the item fail.
       type: list

@@ -14,20 +14,28 @@ author:
 description:
   - Compares each certificate with what is declared for it and says whether it is to be renewed, and all reasons.
   - The reasons, the weightiest first, are C(forced), C(missing), C(broken), C(identifiers_changed),
-    C(key_type_changed), C(profile_changed), C(ca_changed), C(expired), C(ari) (the instant of
-    O(certificates[].renew_at) has passed) and C(due) (too little of the lifetime is left).
-  - M(certfleet.acme.certificate_request) decides in the same way for certificates in the store of a host. This module
-    is for certificates that are elsewhere.
-  - No request is sent to the CA.
+    C(key_type_changed), C(profile_changed), C(ca_changed), C(expired), C(ari) (the instant that was chosen from the
+    window that the CA suggests has come) and C(due) (too little of the lifetime is left).
+  - With O(acme_directory), the CA is asked when it wants the certificates renewed (RFC 9773), for all of them at once
+    and without an account. It is not asked for a certificate that is to be renewed anyway, that has expired or came
+    from another CA, and not before the time that it named the last time.
+  - A CA that is down, slow, or offers no renewal information never makes the module fail. What is known from before
+    and the lifetime decide then, and a warning says so.
+  - M(certfleet.acme.certificate_request) decides in the same way for certificates in the store of a host, and keeps
+    there what the CA said.
 options:
   certificates:
-    description: The certificates.
+    description:
+      - The certificates.
+      - One of O(certificates) and O(gather) is needed.
     type: list
     elements: dict
-    required: true
     suboptions:
       name:
         description: Name for the result.
+        type: str
+      host:
+        description: A label that the result carries.
         type: str
       certificate_content:
         description:
@@ -55,26 +63,55 @@ options:
       issued_acme_directory:
         description: Directory of the CA that issued it. Compared with O(acme_directory).
         type: str
+      renewal_info:
+        description:
+          - What RV(certificates[].renewal_info) was the last time. With it the instant that was chosen stays the same
+            as long as it lies in the window that the CA suggests, and the CA is asked no sooner than it wants to be.
+        type: dict
       renew_at:
-        description: Instant that was picked from the window that the CA suggests (RFC 9773), ISO 8601.
+        description: Instant from which it is to be renewed, ISO 8601, where O(certificates[].renewal_info) has none.
         type: str
       renew_when_remaining:
         description:
           - Renew when less than this share of the lifetime is left, between 0 and 1.
           - Without it, a certificate is due when less than a third is left, or less than half when it lives for less
-            than ten days.
+            than ten days. Where the CA says when, that counts instead, but no later than when a twentieth is left.
         type: float
       force:
         description: Renew in any case.
         type: bool
         default: false
+  gather:
+    description:
+      - Instead of O(certificates), the name of the variable that the hosts of the play registered
+        M(certfleet.acme.certificate_request) under. The CA is asked for those certificates for which it says that it
+        is time to. Use it with C(run_once).
+    type: str
   acme_directory:
-    description: Directory of the CA that the certificates are to come from. Without it, any.
+    description: Directory of the CA that the certificates are to come from. Without it, any, and nobody is asked.
     type: str
     required: false
+  renewal_info:
+    description:
+      - Whether the CA is asked. V(when_due) asks for certificates that it was not asked for yet, from six hours after
+        the begin of their validity on, and for others when the time has come that the CA named the last time.
+      - V(now) asks whatever the CA said about when, also for certificates that are to be renewed anyway, as an operator
+        may who hears of a mass revocation.
+      - V(never) does not ask, and does not use what the CA said before.
+    type: str
+    choices: [when_due, now, never]
+    default: when_due
+  renewal_info_timeout:
+    description: Seconds that asking may take, for all certificates together. What is left is asked by a later run.
+    type: int
+    default: 30
+  next_run_in:
+    description:
+      - Seconds until this is run the next time. What the CA wants renewed before that, or what expires, is due now.
+    type: int
+    default: 0
 notes:
-  - The options for the account and the connection are accepted so that defaults for the whole action group can be set.
-    They are not used.
+  - The options for the account are accepted so that defaults for the whole action group can be set. They are not used.
 extends_documentation_fragment:
   - certfleet.acme.acme
   - certfleet.acme.acme.account
@@ -104,6 +141,18 @@ EXAMPLES = r"""
 - name: Say why
   ansible.builtin.debug:
     msg: "{{ renewal.certificates | selectattr('should_renew') | map(attribute='msg') }}"
+
+# What the CA said has to be kept somewhere from run to run; certificate_request does so by itself.
+- name: Ask the CA as well, when it is time
+  certfleet.acme.acme_renewal_info:
+    acme_directory: https://acme-v02.api.letsencrypt.org/directory
+    next_run_in: 86400
+    certificates:
+      - name: web
+        certificate_path: /srv/certificates/web.pem
+        renewal_info: "{{ what_the_ca_said_about_web | default(omit) }}"
+  register: renewal
+  delegate_to: localhost
 """
 
 RETURN = r"""
@@ -114,6 +163,7 @@ certificates:
   elements: dict
   sample:
     - name: web
+      host: null
       should_renew: true
       reasons:
         - code: identifiers_changed
@@ -121,7 +171,19 @@ certificates:
       remaining: 0.71
       due_at: "2026-10-31T23:59:59Z"
       cert_id: AQI.Pyqc
-      supports_ari: null
+      supports_ari: true
+      asked: true
+      renewal_info:
+        supported: true
+        window:
+          start: "2026-10-30T00:00:00Z"
+          end: "2026-11-01T00:00:00Z"
+        renew_at: "2026-10-31T11:12:13Z"
+        explanation_url: null
+        checked_at: "2026-09-27T02:00:00Z"
+        next_check: "2026-09-27T08:00:00Z"
+        failures: 0
+        error: null
       serial: 3f2a9c
       not_before: "2026-09-01T00:00:00Z"
       not_after: "2026-11-30T00:00:00Z"
@@ -134,6 +196,9 @@ certificates:
       msg: "identifiers: www.example.com added"
   contains:
     name:
+      description: As given.
+      type: str
+    host:
       description: As given.
       type: str
     should_renew:
@@ -162,6 +227,39 @@ certificates:
     supports_ari:
       description: Whether the CA offers renewal information. V(none) while nobody has asked it.
       type: bool
+    asked:
+      description: Whether the CA was asked now.
+      type: bool
+    renewal_info:
+      description:
+        - What the CA said, now or before, to be given as O(certificates[].renewal_info) the next time. V(none) while
+          nobody has asked it.
+      type: dict
+      contains:
+        supported:
+          description: Whether the CA offers renewal information.
+          type: bool
+        window:
+          description: The window that it suggests, with C(start) and C(end).
+          type: dict
+        renew_at:
+          description: The instant that was chosen from the window, once.
+          type: str
+        explanation_url:
+          description: Where the CA explains the window.
+          type: str
+        checked_at:
+          description: When the CA was asked last.
+          type: str
+        next_check:
+          description: When it is asked again.
+          type: str
+        failures:
+          description: How often in a row it could not be asked.
+          type: int
+        error:
+          description: Why there was no answer the last time.
+          type: str
     serial:
       description: Serial number, hexadecimal.
       type: str
@@ -211,6 +309,7 @@ from ansible_collections.certfleet.acme.plugins.module_utils._renewal_info impor
 def main() -> None:
     certificate = {
         "name": {"type": "str"},
+        "host": {"type": "str"},
         "certificate_content": {"type": "str"},
         "certificate_path": {"type": "path"},
         "identifiers": {"type": "list", "elements": "str"},
@@ -218,6 +317,7 @@ def main() -> None:
         "profile": {"type": "str"},
         "issued_profile": {"type": "str"},
         "issued_acme_directory": {"type": "str"},
+        "renewal_info": {"type": "dict"},
         "renew_at": {"type": "str"},
         "renew_when_remaining": {"type": "float"},
         "force": {"type": "bool", "default": False},
@@ -230,11 +330,16 @@ def main() -> None:
             "certificates": {
                 "type": "list",
                 "elements": "dict",
-                "required": True,
                 "options": certificate,
                 "mutually_exclusive": [("certificate_content", "certificate_path")],
             },
+            "gather": {"type": "str"},
+            "renewal_info": {"type": "str", "choices": ["when_due", "now", "never"], "default": "when_due"},
+            "renewal_info_timeout": {"type": "int", "default": 30},
+            "next_run_in": {"type": "int", "default": 0},
         },
+        mutually_exclusive=[("certificates", "gather")],
+        required_one_of=[("certificates", "gather")],
         supports_check_mode=True,
     )
     run(module, main_work)

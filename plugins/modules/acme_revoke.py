@@ -15,6 +15,9 @@ description:
   - Revokes certificates (RFC 8555 section 7.6), signed by the account that obtained them or with a certificate's own
     key.
   - A certificate that is revoked already is a success without change.
+  - A reason that is none, or that the standard forbids, is refused before anything is sent to the CA. Where the CA does
+    not take a sound one, the certificate is revoked without a reason, and a warning says so, because that it is revoked
+    matters more.
   - Deploy the replacement first, unless the certificate must go at once. Clients that check revocation refuse it from
     then on.
 options:
@@ -53,7 +56,11 @@ options:
       - The reason by name or number (RFC 5280 section 5.3.1), V(unspecified) (0), V(key_compromise) (1),
         V(ca_compromise) (2), V(affiliation_changed) (3), V(superseded) (4), V(cessation_of_operation) (5),
         V(certificate_hold) (6), V(privilege_withdrawn) (9) or V(aa_compromise) (10).
-      - A CA's policy may refuse some of them. Public CAs take 0, 1, 4 and 5 of subscribers.
+      - The numbers 7 and 8 are refused. RFC 5280 does not use the one, and the other is for lists of revoked
+        certificates only.
+      - Which of the others it takes is the CA's policy. Public CAs take V(unspecified), V(key_compromise),
+        V(superseded) and V(cessation_of_operation) from subscribers; OpenBao takes none. V(ca_compromise) and
+        V(aa_compromise) are about other certificates than those of servers, and V(certificate_hold) is not final.
     type: raw
   private_key_src:
     description:
@@ -130,11 +137,13 @@ certificates:
       failed: false
       msg: ""
       problem: null
+      retry_at: null
       serial: 3c4f9a8e12
       issuer: CN=R11,O=Let's Encrypt,C=US
       identifiers: [example.com]
       reason: 4
       already_revoked: false
+      warnings: []
   contains:
     name:
       description: The item's O(certificates[].name).
@@ -154,6 +163,12 @@ certificates:
     problem:
       description: The CA's problem document (RFC 7807), when the CA is what refused.
       type: dict
+    retry_at:
+      description:
+        - When the CA wants to be asked again (RFC 3339), if it asked for a longer wait than O(retry_after_max) or
+          O(timeout) allows.
+      returned: always
+      type: str
     serial:
       description: Serial number, hexadecimal, lower case.
       type: str
@@ -165,11 +180,17 @@ certificates:
       type: list
       elements: str
     reason:
-      description: The number of the reason that was sent; V(none) when none was.
+      description: The number of the reason that the CA took; V(none) when none was sent, or it takes none.
       type: int
     already_revoked:
-      description: Whether it was revoked before. V(none) in check mode.
+      description:
+        - Whether it was revoked before. V(none) in check mode, and when the CA's first answer was lost and the second
+          one says that the certificate is revoked; RV(certificates[].changed) is V(true) then.
       type: bool
+    warnings:
+      description: What is worth knowing about a success, such as that the CA takes no reason.
+      type: list
+      elements: str
 failed_items:
   description: The names of the items that failed.
   returned: always

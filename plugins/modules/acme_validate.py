@@ -93,6 +93,7 @@ orders:
       failed: false
       msg: ""
       problem: null
+      retry_at: null
       order_uri: https://ca.example/order/17
       status: ready
       identifiers: [example.com]
@@ -112,6 +113,12 @@ orders:
     problem:
       description: The CA's problem document (RFC 7807) with its subproblems, when the CA is what refused.
       type: dict
+    retry_at:
+      description:
+        - When the CA wants to be asked again (RFC 3339), if it asked for a longer wait than O(retry_after_max) or
+          O(timeout) allows.
+      returned: always
+      type: str
     order_uri:
       description: The order's URL.
       type: str

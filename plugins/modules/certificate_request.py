@@ -40,6 +40,31 @@ options:
     description: As O(certificates[].force), for all of them.
     type: bool
     default: false
+  renewal_info:
+    description:
+      - Whether what the CA says about when to renew (RFC 9773) counts. This module asks nobody;
+        RV(certificates[].renewal_info) says for which certificates it is time to, M(certfleet.acme.acme_renewal_info)
+        asks, and O(renewal_info_answers) brings the answers here, where they are kept beside the certificates.
+      - V(when_due) says so for certificates that the CA was not asked for yet, from six hours after they came on, and
+        for others when the time has come that the CA named the last time.
+      - V(now) says so for all, as an operator may want who hears of a mass revocation.
+      - V(never) does not say so, and does not use what the CA said before.
+    type: str
+    choices: [when_due, now, never]
+    default: when_due
+  renewal_info_answers:
+    description:
+      - Results of M(certfleet.acme.acme_renewal_info) for certificates of this host. What they say is kept beside the
+        certificates and counts from then on.
+    type: list
+    elements: dict
+  next_run_in:
+    description:
+      - Seconds until this is run the next time. What the CA wants renewed before that, or what expires, is due now.
+      - Set it to the interval of your schedule. Without it, what the CA wants renewed is due from the first run after
+        that instant on.
+    type: int
+    default: 0
 extends_documentation_fragment:
   - certfleet.acme.attributes
   - certfleet.acme.batch
@@ -109,6 +134,7 @@ certificates:
       public_key_sha256: 0b5f3f0a6a1c1f34a0e2d1d2ad0dbb1f7e8b3b60f0c8d7a3d1e4c5b6a7988796
       current: null
       replaces: null
+      renewal_info: null
       changed: true
       failed: false
       msg: "issue: there is no certificate yet"
@@ -165,8 +191,28 @@ certificates:
     replaces:
       description: Identifier of the certificate that the new one replaces (RFC 9773), V(none) when there is none.
       type: str
+    renewal_info:
+      description:
+        - What is known of the CA's renewal information. V(none) where there is nothing to ask the CA, because the
+          certificate is to be issued anyway, nobody knows its CA, or O(renewal_info=never).
+      type: dict
+      contains:
+        ask:
+          description: Whether it is time to ask the CA.
+          type: bool
+        certificate:
+          description: The certificate in PEM, when it is time.
+          type: str
+        acme_directory:
+          description: Directory of the CA to ask.
+          type: str
+        state:
+          description: What the CA said, as M(certfleet.acme.acme_renewal_info) returns it.
+          type: dict
     changed:
-      description: Whether something in the store was written, or would be in check mode.
+      description:
+        - Whether something in the store was written, or would be in check mode. That the CA was asked and when it is to
+          be asked again is written too and is no change; a new instant of renewal is one.
       type: bool
     failed:
       description: Whether this certificate could not be looked at or requested.
@@ -191,6 +237,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.certfleet.acme.plugins.module_utils._batch import BATCH_ARGSPEC
 from ansible_collections.certfleet.acme.plugins.module_utils._module import run
 from ansible_collections.certfleet.acme.plugins.module_utils._store.argspec import CERTIFICATES_ARGSPEC, STORE_ARGSPEC
+from ansible_collections.certfleet.acme.plugins.module_utils._store.renewal import MODES
 from ansible_collections.certfleet.acme.plugins.module_utils._store.request import main_work
 
 
@@ -203,6 +250,9 @@ def main() -> None:
             acme_directory={"type": "str"},
             renew={"type": "bool", "default": True},
             force={"type": "bool", "default": False},
+            renewal_info={"type": "str", "choices": list(MODES), "default": "when_due"},
+            renewal_info_answers={"type": "list", "elements": "dict"},
+            next_run_in={"type": "int", "default": 0},
         ),
         supports_check_mode=True,
     )

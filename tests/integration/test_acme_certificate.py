@@ -17,6 +17,7 @@ from ansible_collections.certfleet.acme.plugins.module_utils import _x509
 from tests.integration.conftest import Labs
 from tests.integration.providers import access, cloud_of, dns_of, pairs, zone_ids
 from tests.lab import tls
+from tests.lab.servers.pebble import WORST
 from tests.support.controller import Controller, item, make_csr, make_key
 
 LABS = [("pebble", "ministack"), ("acme2certifier", "moto")]
@@ -225,14 +226,13 @@ def test_what_a_certificate_replaces_is_told_to_the_ca_and_a_refusal_is_a_warnin
 
 def test_pebble_at_its_worst_loses_no_certificate(labs: Labs, tmp_path: Path) -> None:
     """Every second nonce refused, validated names offered again, two chains to choose from."""
-    switches = {"PEBBLE_WFE_NONCEREJECT": "50", "PEBBLE_AUTHZREUSE": "100", "PEBBLE_ALTERNATE_ROOTS": "1"}
-    with labs.fresh("pebble", hosts=0, pebble_environment=switches) as lab:
+    with labs.fresh("pebble", hosts=0, pebble_environment={**WORST, "PEBBLE_VA_NOSLEEP": "1"}) as lab:
         controller = Controller(lab, tmp_path)
         controller.account()
-        wanted = [item(f"w{one}", f"w{one}.example.com") for one in range(20)]
+        wanted = [item(f"w{one}", f"w{one}.example.com") for one in range(10)]
         result = controller.issue(wanted)
         assert result["failed_items"] == []
-        assert len({one["serial"] for one in result["certificates"]}) == 20
+        assert len({one["serial"] for one in result["certificates"]}) == 10
         assert lab.all_txt() == {}
 
         lab.reset_log()

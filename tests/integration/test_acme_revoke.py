@@ -105,11 +105,37 @@ def test_one_that_the_ca_refuses_fails_alone(controller: Controller, tmp_path: P
     assert controller.lab.is_revoked(one["serial"])
 
 
-def test_a_reason_that_is_none_is_refused_before_anything_is_sent(labs: Labs, tmp_path: Path) -> None:
+@pytest.mark.parametrize("reason", ["bored", "7", 8, "removeFromCRL", 11, -1, True])
+def test_a_reason_that_is_none_is_refused_before_anything_is_sent(labs: Labs, tmp_path: Path, reason: Any) -> None:
+    controller = Controller(labs.get("acme2certifier"), tmp_path)
+    controller.lab.reset_log()
+    certificate = Path(controller.lab.acme["ca_path"]).read_text()
+    for where in ("batch", "item"):
+        item_of = {"name": "one", "certificate_content": certificate}
+        options = {"revoke_reason": reason} if where == "batch" else {}
+        items = [item_of if where == "batch" else {**item_of, "revoke_reason": reason}]
+        result = controller.module("acme_revoke", **controller.ca(certificates=items, **options))
+        assert f"{reason} is not a reason for revocation" in result["msg"]
+    assert controller.lab.counts("acme") == {}
+
+
+def test_a_reason_that_the_ca_does_not_take_is_left_out_with_a_warning(labs: Labs, tmp_path: Path) -> None:
+    # acme2certifier knows no ca_compromise; OpenBao answers the same to every reason.
     controller = Controller(labs.get("acme2certifier"), tmp_path)
     controller.account()
-    certificate = Path(controller.lab.acme["ca_path"]).read_text()
-    options = controller.ca(revoke_reason="bored", certificates=[{"name": "one", "certificate_content": certificate}])
+    (one,) = issued(controller, "reason.example.com")
+    options = controller.ca(
+        revoke_reason="ca_compromise", certificates=[{"name": "one", "certificate_content": one["certificate"]}]
+    )
     result = controller.module("acme_revoke", **options)
-    assert "bored is not a reason for revocation" in result["msg"]
-    assert controller.lab.counts("acme") == {}
+    (entry,) = result["certificates"]
+    assert (entry["changed"], entry["reason"], entry["already_revoked"]) == (True, None, False)
+    assert entry["warnings"][0] in str(result["warnings"])
+    assert "the CA does not take 2 as the reason, so none was given (badRevocationReason" in entry["warnings"][0]
+    assert controller.lab.is_revoked(one["serial"])
+    assert controller.lab.counts("acme")["revokeCert"] == 2
+
+    again = controller.module("acme_revoke", **options)
+    assert not again["changed"]
+    assert again["certificates"][0]["already_revoked"] is True
+    assert again["certificates"][0]["warnings"] == []

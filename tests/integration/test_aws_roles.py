@@ -82,9 +82,11 @@ def relay_to(url: str) -> Iterator[Relay]:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     seen.url = f"http://127.0.0.1:{server.server_address[1]}"
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    yield seen
-    server.shutdown()
-    server.server_close()
+    try:
+        yield seen
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 @pytest.fixture(params=["ministack", "moto"])

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.integration.fleet import Run, playbook
+from tests.support.small_ca import DAY, SmallCA, pem
 
 #: Nothing listens there: a batch that reached the CA would fail with another message than the ones below.
 NOWHERE = "https://127.0.0.1:1/directory"
@@ -148,3 +150,43 @@ def test_hosts_of_later_waves_are_named(tmp_path: Path) -> None:
     run = play(tmp_path, found, serial="1")
     ends = [row["result"]["lines"][-1].partition("failed")[2] for row in run.of("fleet_report")]
     assert ends == [", not reached yet: b, c", ", not reached yet: c", ""]
+
+
+def question(**more: Any) -> dict[str, Any]:
+    # Due by its lifetime, if the host had not declared a smaller share.
+    leaf = pem(SmallCA().sign(ec.generate_private_key(ec.SECP256R1()).public_key(), ["a.example"], age=80 * DAY))
+    return {"ask": True, "certificate": leaf, "acme_directory": NOWHERE, "state": None, **more}
+
+
+def test_questions_about_renewal_are_gathered_and_fail_nobody(tmp_path: Path) -> None:
+    silent = question(ask=False, certificate=None)
+    found = {
+        "a": {"acme_directory": NOWHERE, "certificates": [item("nothing", renewal_info=question())]},
+        "b": {"acme_directory": REFUSING, "certificates": [item("nothing", renewal_info=question())]},
+        "c": {"acme_directory": NOWHERE, "certificates": [item("nothing", renewal_info=silent), item("issue")]},
+        "d": {"acme_directory": NOWHERE, "certificates": [item("nothing", renewal_info=question(), failed=True)]},
+    }
+    tasks = [
+        {
+            "certfleet.acme.acme_renewal_info": {
+                "gather": "found",
+                "acme_directory": NOWHERE,
+                "item_failures": "report",
+            },
+            "delegate_to": "localhost",
+            "run_once": True,
+        }
+    ]
+    local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    hosts = {name: {"found": result} for name, result in found.items()}
+    inventory = tmp_path / "inventory.json"
+    inventory.write_text(json.dumps({"all": {"vars": local, "hosts": hosts}}), encoding="utf-8")
+    book = tmp_path / "book.json"
+    book.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}]), encoding="utf-8")
+    run = playbook(book, inventory, tmp_path)
+    (row,) = run.of("acme_renewal_info")
+    (asked,) = row["result"]["certificates"]
+    assert (asked["host"], asked["asked"], asked["renewal_info"]["failures"]) == ("a", True, 1)
+    said = " ".join(run.output.split())
+    assert "b: another CA is declared than for the batch" in said
+    assert "no renewal information for web, decided by what is known and the lifetime" in said

@@ -22,8 +22,10 @@ from typing import Any
 import pytest
 from ansible_collections.certfleet.acme.plugins.module_utils._dns.factory import build_engine
 from ansible_collections.certfleet.acme.plugins.module_utils._dns.model import TxtRecord
-from ansible_collections.certfleet.acme.plugins.module_utils._journal.model import PASSING
-from ansible_collections.certfleet.acme.plugins.module_utils._journal.run import open_journal
+from ansible_collections.certfleet.acme.plugins.module_utils._journal.folder import Folder
+from ansible_collections.certfleet.acme.plugins.module_utils._journal.model import PASSING, Noted, Run
+from ansible_collections.certfleet.acme.plugins.module_utils._journal.run import Journal, open_journal
+from ansible_collections.certfleet.acme.plugins.module_utils._x509 import csr_facts
 
 from tests.integration.conftest import DEFAULT, Labs
 from tests.integration.google_cloud import GoogleCloud
@@ -149,20 +151,51 @@ class TestKilledIssuance:
         assert [(one["alive"], one["in_dns"], one["changed"]) for one in told["records"]] == [(False, True, False)] * 2
 
         lab.reset_log()
-        result = controller.module("acme_certificate", **self.options(controller, journal, "awx job 2"))
+        other = {"certificates": [item("other", "other.killed.example.com")]}
+        result = controller.module("acme_certificate", **{**self.options(controller, journal, "awx job 2"), **other})
         assert result["certificates"][0]["fullchain"]
         assert {one["value"] for one in result["stale_removed"]} == before
         assert {one["owner"] for one in result["stale_removed"]} == {"awx job 1"}
         assert lab.txt_values(shared) == ["foreign"]
         # Along with its own: the guess of what the set holds was its own values, the second look had them all.
         assert lab.counts("route53")["ChangeResourceRecordSets"] <= 4
-        assert files(journal) == []
+        # What is left is the order, which the next run for these names goes on with.
+        assert len(files(journal)) == 1
+        lab.reset_log()
+        result = controller.module("acme_certificate", **self.options(controller, journal, "awx job 3"))
+        assert result["certificates"][0]["fullchain"]
+        assert lab.counts("acme")["newOrder"] == 0
+        assert (lab.txt_values(shared), files(journal)) == (["foreign"], [])
+
+    def test_a_certificate_that_a_killed_run_had_obtained_is_fetched_and_not_ordered_again(
+        self, controller: Controller, tmp_path: Path
+    ) -> None:
+        journal, directory = tmp_path / "journal", controller.lab.acme["directory"]
+        wanted = item("had", "had.example.com")
+        noted: dict[str, Any] = {"journal": str(journal)}
+        (had,) = controller.issue([wanted], **noted)["certificates"]
+        key = csr_facts(wanted["csr_content"])["public_key_sha256"]
+
+        def killed() -> None:
+            run = Run("dead", "us", time.time(), 1, "host", "test", PASSING)
+            left = Journal(Folder(str(journal), create=True), run)
+            left.note_orders([Noted(directory, had["order_uri"], ("had.example.com",), key)])
+            left.close()
+            assert len(files(journal)) == 1
+
+        for again, same in ((wanted, True), (item("had", "had.example.com"), False)):
+            killed()
+            controller.lab.reset_log()
+            (found,) = controller.issue([again], **noted)["certificates"]
+            assert (found["serial"] == had["serial"], found["changed"]) == (same, not same)
+            assert controller.lab.counts("acme")["newOrder"] == (0 if same else 1)
+            assert files(journal) == []
 
     def test_killed_at_each_step_the_next_run_finishes_and_nothing_of_both_is_left(
         self, controller: Controller, shared: str, tmp_path: Path, forks: subprocess.Popen[str]
     ) -> None:
         lab, journal = controller.lab, tmp_path / "journal"
-        deaths = removed = 0
+        deaths = resumed = 0
         file = tmp_path / "killed.json"
         file.touch(mode=0o600)
         # A write that meets the foreign value, one that does not, waiting for it, and the clean-up.
@@ -174,13 +207,14 @@ class TestKilledIssuance:
                 continue
             deaths += 1
             again = self.options(controller, journal, "next", dns_wait="none")
+            lab.reset_log()
             result = controller.module("acme_certificate", **again)
             assert result["certificates"][0]["fullchain"], result["msg"]
-            removed += len(result["stale_removed"])
+            resumed += not lab.counts("acme")["newOrder"]
             assert lab.txt_values(shared) == ["foreign"]
             assert files(journal) == []
         assert deaths >= 3  # the last one may have come to its end
-        assert removed >= 2
+        assert resumed >= 2
 
     def test_values_of_others_that_live_or_are_meant_to_stay_outlive_a_run(
         self, controller: Controller, tmp_path: Path

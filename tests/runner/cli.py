@@ -27,6 +27,7 @@ make race         eight writers in one DNS zone of each provider: no value may b
 make bench-dns    how many API calls 1,000 and 10,000 TXT values cost, beside other programs; PEERS=0 leaves those out
                   (for both, PROVIDER=route53 or PROVIDER=cloud_dns chooses one)
 make interop      what of the protocol works with which CA, on four real ones; writes docs/interop.md
+make worst        50 certificates from Pebble at its worst, then each endpoint failing in each way in turn
 make changelog    CHANGELOG.rst from changelogs/
 make clean        remove .cache and all that was brought there
 Without make: python3 tests/runner TARGET
@@ -37,6 +38,7 @@ Without make: python3 tests/runner TARGET
 PROGRAMS = {
     "bench": "tests.benchmarks.request_counts",
     "race": "tests.benchmarks.race",
+    "worst": "tests.benchmarks.worst",
     "bench-dns": "tests.benchmarks.dns_calls",
     "interop": "tests.interop",
 }

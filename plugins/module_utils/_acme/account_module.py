@@ -9,52 +9,131 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .._errors import CertfleetError
+from .._keys.account import AccountKey, load_account_key
 from .._module import require
 from . import _library as library
 from .accounts import (
     Account,
+    AccountGone,
     check_creation,
     check_uri,
+    check_waiting,
     create_account,
-    find_account,
+    deactivate_account,
+    find_either,
     normalise_contact,
     update_contact,
 )
-from .argspec import ACME_ARGSPEC, account_key
+from .argspec import ACME_ARGSPEC, KEY_RULES, account_key
+from .rollover import finish
+from .rollover_module import NEW_KEY_ARGSPEC, KeyChange
 from .session import Session, open_session
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
 ACCOUNT_MODULE_ARGSPEC: dict[str, dict[str, Any]] = {
-    "state": {"type": "str", "choices": ["present"], "default": "present"},
+    "state": {"type": "str", "choices": ["present", "absent", "changed_key"], "default": "present"},
+    **NEW_KEY_ARGSPEC,
     **ACME_ARGSPEC,
+}
+ACCOUNT_MODULE_RULES: dict[str, Any] = {
+    **KEY_RULES,
+    "mutually_exclusive": [*KEY_RULES["mutually_exclusive"], ("new_account_key_src", "new_account_key_content")],
 }
 
 
 def manage_account(module: AnsibleModule) -> dict[str, Any]:
     """The result of acme_account for the module's options. Raises CertfleetError."""
     require(acme=library.IMPORT_ERROR)
-    params = module.params
+    work = {"present": _present, "absent": _absent, "changed_key": _changed_key}[module.params["state"]]
+    result, before, after = work(module, module.params)
+    if module._diff:
+        result["diff"] = {"before": before, "after": after}
+    return result
+
+
+#: The result, and what diff mode compares.
+_Done = tuple[dict[str, Any], dict[str, Any], dict[str, Any]]
+
+
+def _present(module: AnsibleModule, params: dict[str, Any]) -> _Done:
     wanted = None if params["contact"] is None else normalise_contact(params["contact"])
     key, made = account_key(params, check_mode=module.check_mode)
     session = open_session(params, key)
-    account = find_account(session) if key else None
+    account, waiting = find_either(session, params) if key else (None, None)
     if account is not None:
         check_uri(account, params["account_uri"])
+    taken_up = account is not None and waiting is not None
+    if account is not None and waiting is not None and not module.check_mode:
+        finish(waiting)
+    key = session.key
     before = _state(account)
     if account is None:
+        check_waiting(session, waiting)
         changed, account = True, _create(session, params, wanted or [], made, check_mode=module.check_mode)
         after = _state(account) or {"contact": wanted or []}
     else:
         changed = wanted is not None and account.contact is not None and set(account.contact) != set(wanted)
         after = before
         if changed and wanted is not None:
+            after = {**before, "contact": sorted(wanted)}
             if not module.check_mode:
                 account = update_contact(session, account, wanted)
-            after = {**before, "contact": sorted(wanted)}
-    result = {
-        "changed": changed or made,
+                kept = account.contact
+                if kept is not None and set(kept) != set(wanted):
+                    after = {**before, "contact": sorted(kept)}
+                    changed = after != before
+                    module.warn(f"the CA keeps other contacts than it was told: {', '.join(kept) or 'none'}")
+    changed = changed or made or taken_up
+    return _result(session, key, account, wanted, params, changed=changed, made=made), before, after
+
+
+def _absent(module: AnsibleModule, params: dict[str, Any]) -> _Done:
+    key = load_account_key(params["account_key_src"], params["account_key_content"], params["account_key_passphrase"])
+    session = open_session(params, key)
+    account: Account | None = None
+    status = None
+    try:
+        account, _waiting = find_either(session, params)
+    except AccountGone as gone:
+        status = gone.status or "deactivated"
+    before = _state(account)
+    after = {**before, "status": "deactivated"} if account else before
+    if account is not None:
+        check_uri(account, params["account_uri"])
+        if not module.check_mode:
+            deactivate_account(session, account)
+            account = Account(account.uri, {**account.body, "status": "deactivated"})
+    result = _result(session, key, account, None, params, changed=account is not None)
+    if status:
+        result["account"]["status"] = status
+    return result, before, after
+
+
+def _changed_key(module: AnsibleModule, params: dict[str, Any]) -> _Done:
+    change = KeyChange(params, check_mode=module.check_mode)
+    change.run()
+    result = _result(change.session, change.key, change.account, None, params, changed=change.changed, made=change.made)
+    result["valid_account_key"] = change.valid
+    result["previous_account_key_thumbprint"] = change.previous.thumbprint
+    before = {"uri": change.account.uri, "account_key_thumbprint": change.previous.thumbprint}
+    return result, before, {**before, "account_key_thumbprint": result["account_key_thumbprint"]}
+
+
+def _result(
+    session: Session,
+    key: AccountKey | None,
+    account: Account | None,
+    wanted: list[str] | None,
+    params: dict[str, Any],
+    *,
+    changed: bool,
+    made: bool = False,
+) -> dict[str, Any]:
+    """What every state returns."""
+    return {
+        "changed": changed,
         "account_uri": account.uri if account else None,
         "account": _public(account, wanted),
         "account_key_generated": made,
@@ -62,9 +141,6 @@ def manage_account(module: AnsibleModule) -> dict[str, Any]:
         "account_key_thumbprint": key.thumbprint if key else None,
         "terms_of_service": session.meta.get("termsOfService"),
     }
-    if module._diff:
-        result["diff"] = {"before": before, "after": after}
-    return result
 
 
 def _create(

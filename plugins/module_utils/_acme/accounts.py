@@ -2,20 +2,23 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Accounts (RFC 8555 section 7.3): find by key, create, update."""
+"""Accounts (RFC 8555 section 7.3): find by key, create, update, deactivate."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from .._errors import CertfleetError
+from .._keys.account import WaitingKey, load_account_key, load_waiting_key
 from . import _library as library
+from .argspec import check_binding
+from .messages import StatusUpdate
 from .problems import AcmeProblem
 from .session import Session, as_object
 
-_BASE64URL = re.compile(r"^[A-Za-z0-9_-]+={0,2}$")
+#: Where an account ends (RFC 8555 section 7.1.6).
+_GONE = ("deactivated", "revoked")
 
 
 @dataclass(frozen=True)
@@ -33,26 +36,69 @@ class Account:
         return [str(entry) for entry in found] if isinstance(found, list) else None
 
 
+class AccountGone(CertfleetError):
+    """The CA knows the key, and its account is deactivated or revoked. status: which of them, None when not told."""
+
+    def __init__(self, message: str, *, status: str | None = None, **details: Any) -> None:
+        remedy = "Use another account key; a deactivated account does not come back."
+        super().__init__(f"{message}: the account is {status or 'deactivated or revoked'}", remedy=remedy, **details)
+        self.status = status
+
+
 def find_account(session: Session) -> Account | None:
     """The account of the session's key; None when the CA knows none (RFC 8555 section 7.3.1). Binds the session to it.
 
-    Raises CertfleetError; also for an account that was deactivated.
+    Raises AccountGone for one that was deactivated (section 7.3.6), CertfleetError.
     """
     message = library.messages.NewRegistration(only_return_existing=True)
     session.network.use_account(None)
     try:
-        return _send(session, message, "the look-up of the account", created=False)
+        account = _send(session, message, "the look-up of the account", created=False)
     except AcmeProblem as problem:
-        # OpenBao and older Boulder tell it as malformed or unauthorized; only the first is certain.
         if problem.code == "accountDoesNotExist":
             return None
         if problem.code == "unauthorized":
-            raise CertfleetError(
-                f"{problem.message}: the account is deactivated or revoked",
-                remedy="Use another account key; a deactivated account does not come back.",
-                **problem.details,
-            ) from problem
+            status = next((status for status in _GONE if problem.mentions(status)), None)
+            raise AccountGone(problem.message, status=status, **problem.details) from problem
         raise
+    if account.body.get("status") in _GONE:
+        raise AccountGone(f"the CA names {account.uri} for this key", status=account.body["status"])
+    return account
+
+
+def find_either(session: Session, params: dict[str, Any]) -> tuple[Account | None, WaitingKey | None]:
+    """The account of the session's key; else of the key that waits beside account_key_src (see rollover.py).
+
+    The second is the waiting key when the first is not the CA's: with an account the session signs with it from then
+    on, without one the CA knows neither. Raises CertfleetError.
+    """
+    account = find_account(session)
+    if account is not None:
+        return account, None
+    src, passphrase = params.get("account_key_src"), params.get("account_key_passphrase")
+    if src is None:
+        return None, None
+    old = session.signing_key
+    waiting = load_waiting_key(src, [passphrase])
+    # Another process may have finished the change since the file was read: then it has another key by now.
+    key = waiting.key if waiting else load_account_key(src, None, passphrase)
+    if key.thumbprint == old.thumbprint:
+        return None, waiting
+    session.use_key(key)
+    account = find_account(session)
+    if account is None:
+        session.use_key(old)
+    return account, waiting
+
+
+def check_waiting(session: Session, waiting: WaitingKey | None) -> None:
+    """Raise CertfleetError when a key waits that the CA may get to know: nobody makes an account for the old one."""
+    if waiting is not None:
+        raise CertfleetError(
+            f"the CA at {session.directory_url} knows neither the key of account_key_src nor the one in {waiting.path}"
+            " that was to follow it",
+            remedy="Check acme_directory. No account is created while both are there: remove the file that is wrong.",
+        )
 
 
 def create_account(
@@ -85,15 +131,6 @@ def check_creation(session: Session, *, terms_agreed: bool, binding: dict[str, A
         check_binding(binding)
 
 
-def check_binding(binding: dict[str, Any]) -> None:
-    """Raise CertfleetError when the MAC key of external_account_binding is not base64url."""
-    if not _BASE64URL.match(binding["key"]):
-        raise CertfleetError(
-            "the key of external_account_binding is not base64url",
-            remedy="Copy it as the CA shows it: letters, digits, hyphen and underscore.",
-        )
-
-
 def update_contact(session: Session, account: Account, contact: list[str]) -> Account:
     """Set the account's contacts. Raises CertfleetError."""
     message = library.messages.UpdateRegistration(contact=tuple(contact))
@@ -101,9 +138,25 @@ def update_contact(session: Session, account: Account, contact: list[str]) -> Ac
     return Account(account.uri, as_object(session.send(account.uri, message, doing=doing), doing))
 
 
+def deactivate_account(session: Session, account: Account) -> None:
+    """End an account for good (RFC 8555 section 7.3.6); it may have ended already. Raises CertfleetError."""
+    try:
+        session.send(account.uri, StatusUpdate(status="deactivated"), doing="the deactivation of the account")
+    except CertfleetError:
+        # The answer to the first of several tries may have been lost.
+        try:
+            if find_account(session) is None:
+                return
+        except AccountGone:
+            return
+        except CertfleetError:
+            pass
+        raise
+
+
 def use_account(session: Session, params: dict[str, Any]) -> Account:
     """The account of the options in ACCOUNT_ARGSPEC: found, or created when that is allowed. Raises CertfleetError."""
-    account = find_account(session)
+    account, waiting = find_either(session, params)
     expected = params.get("account_uri")
     if account is None:
         if expected or not params["allow_creation"]:
@@ -113,6 +166,7 @@ def use_account(session: Session, params: dict[str, Any]) -> Account:
                 remedy="Check account_key_src and acme_directory"
                 + (" and account_uri." if expected else ", or set allow_creation."),
             )
+        check_waiting(session, waiting)
         account = create_account(
             session,
             contact=normalise_contact(params.get("contact") or []),
@@ -141,8 +195,8 @@ def normalise_contact(contact: list[str]) -> list[str]:
 def _bind_external(session: Session, binding: dict[str, Any]) -> dict[str, Any]:
     return library.messages.ExternalAccountBinding.from_data(
         account_public_key=session.signing_key.jwk.public_key(),
-        kid=binding["kid"],
-        hmac_key=binding["key"].rstrip("="),
+        kid=binding["kid"].strip(),
+        hmac_key=binding["key"].strip().rstrip("="),
         directory=session.directory,
         hmac_alg=binding["alg"],
     )

@@ -17,7 +17,7 @@ from .._errors import CertfleetError
 from .._x509 import check_chain_for_csr
 from .chains import choose_chain
 from .orders import Order, download_chain, fetch_authorization, fetch_order, submit_csr
-from .problems import AcmeProblem, describe
+from .problems import AcmeProblem, Later, describe
 from .session import Session
 from .timing import Deadline, Steps, backoff
 
@@ -58,6 +58,7 @@ def issue_steps(
         order = yield from _finalize(session, order, csr_pem, None if validated else answered, deadline)
     if order.status == "processing":
         started = time.monotonic()
+        _check_patience(session, order, deadline, "issue")
         yield from session.issuance.wait(started, least=deadline.within(order.retry_after or 0.0))
         order = yield from _poll(session, order, ("processing",), deadline, what="issue", started=started)
     if order.status != "valid":
@@ -118,7 +119,9 @@ def order_failure(session: Session, order: Order, earlier: CertfleetError | None
 
 def _finalize(session: Session, order: Order, csr_pem: str, answered: float | None, deadline: Deadline) -> Steps[Order]:
     """Submit the CSR; when the order is not ready, wait for it and submit again."""
-    while True:
+    for number, pause in enumerate(backoff()):
+        if number > 1:  # the CA calls it ready and takes nothing
+            yield deadline.within(pause)
         try:
             result = submit_csr(session, order, csr_pem, deadline=deadline)
         except AcmeProblem as problem:
@@ -139,6 +142,7 @@ def _finalize(session: Session, order: Order, csr_pem: str, answered: float | No
             return order
         if not deadline.remaining():
             raise _too_late(session, order, deadline, "validate")
+    raise AssertionError("backoff() does not end")
 
 
 def _poll(
@@ -166,6 +170,7 @@ def _poll(
             _check_authorizations(session, order)
         if not deadline.remaining():
             raise _too_late(session, order, deadline, what)
+        _check_patience(session, order, deadline, what)
         yield deadline.within(wait if order.retry_after is None else max(order.retry_after, 0.05))
     raise AssertionError("backoff() does not end")
 
@@ -177,17 +182,40 @@ def _check_authorizations(session: Session, order: Order) -> None:
             raise order_failure(session, order)
 
 
+def _check_patience(session: Session, order: Order, deadline: Deadline, what: str) -> None:
+    """Raise TooLate when the CA wants to be left alone for longer than it may ask for."""
+    asked, most = order.retry_after, session.network.retry_after_max
+    if asked is None:
+        return
+    if most is not None and asked > most:
+        later = Later(asked, f"retry_after_max ({most:g} s)")
+    elif asked > deadline.seconds:
+        later = Later(asked, f"timeout ({deadline.seconds:g} s)")
+    else:
+        return
+    names = ", ".join(order.identifiers)
+    raise TooLate(
+        f"the CA is not ready to {what} {names}, the order is still {order.status}{_reasons(session, order, what)}: "
+        f"{later.text}",
+        remedy=f"{later.remedy} The order is {order.uri} (order_uri).",
+        retry_at=later.at,
+    )
+
+
 def _too_late(session: Session, order: Order, deadline: Deadline, what: str) -> TooLate:
-    reasons: list[str] = []
-    if what == "validate":
-        for uri in order.authorizations:
-            try:
-                reasons += fetch_authorization(session, uri).errors()
-            except CertfleetError:
-                continue
-    said = f"; the CA's last word: {'; '.join(reasons)}" if reasons else ""
     return TooLate(
         f"the CA did not {what} {', '.join(order.identifiers)} within {deadline.seconds:.0f} s, "
-        f"the order is still {order.status}{said}",
+        f"the order is still {order.status}{_reasons(session, order, what)}",
         remedy=f"Raise timeout, or run again with order_uri {order.uri}.",
     )
+
+
+def _reasons(session: Session, order: Order, what: str) -> str:
+    """What the CA has said about the challenges of an order that is being validated, as the end of a sentence."""
+    reasons: list[str] = []
+    for uri in order.authorizations if what == "validate" else []:
+        try:
+            reasons += fetch_authorization(session, uri).errors()
+        except CertfleetError:
+            continue
+    return f"; the CA's last word: {'; '.join(reasons)}" if reasons else ""

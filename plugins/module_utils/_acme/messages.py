@@ -6,6 +6,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from .._keys.account import AccountKey
 from . import _library as library
 
 
@@ -30,3 +33,27 @@ class Revocation(library.Revocation):
     """revokeCert; without a reason when none is given (RFC 8555 section 7.6)."""
 
     reason: int | None = library.field("reason", omitempty=True)
+
+
+class KeyChange(library.Message):
+    """What the inner signature of keyChange covers (RFC 8555 section 7.3.5). old_key: a public JWK."""
+
+    account: str = library.field("account")
+    old_key: Any = library.field("oldKey")
+
+
+def sign_key_change(account_uri: str, old: AccountKey, new: AccountKey, url: str) -> Any:
+    """The payload of keyChange: signed with the new key, which it carries, for the same URL and without a nonce."""
+    inner = KeyChange(account=account_uri, old_key=old.jwk.public_key())
+    return library.jws.JWS.sign(inner.json_dumps().encode("utf-8"), key=new.jwk, alg=new.alg, nonce=None, url=url)
+
+
+class Verbatim:
+    """A payload that is sent as it was written. text: JSON."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def json_dumps(self, **_options: Any) -> str:
+        """What the library asks a message for."""
+        return self.text

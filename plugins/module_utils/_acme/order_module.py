@@ -76,6 +76,7 @@ def empty_order(spec: dict[str, Any]) -> dict[str, Any]:
         "failed": False,
         "msg": "",
         "problem": None,
+        "retry_at": None,
         "warnings": [],
         "order_uri": spec.get("order_uri"),
         "status": None,

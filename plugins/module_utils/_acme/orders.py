@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
+from urllib.parse import urljoin
 
 from .._errors import CertfleetError
 from .._names import is_ip, normalise
@@ -17,9 +18,12 @@ from . import _library as library
 from .messages import NewOrder, StatusUpdate
 from .problems import AcmeProblem, describe, parse_retry_after
 from .session import Session, as_object
+from .shapes import AUTHORIZATION, CHALLENGE, check, check_order
 from .timing import Deadline
 
 DNS01 = "dns-01"
+#: Alternate chains of one certificate that are looked at.
+_ALTERNATES = 10
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class Order:
     @property
     def identifiers(self) -> list[str]:
         """The names that the order is for, normalised."""
-        return [normalise(str(entry["value"])) for entry in self.body.get("identifiers", [])]
+        return [normalise(str(entry.get("value", ""))) for entry in self.body.get("identifiers", [])]
 
     @property
     def authorizations(self) -> list[str]:
@@ -91,7 +95,7 @@ class Authorization:
     def name(self) -> str:
         """The name it is for, without ``*.``, normalised."""
         identifier = self.body.get("identifier")
-        return normalise(str(identifier["value"])) if isinstance(identifier, dict) else ""
+        return normalise(str(identifier.get("value", ""))) if isinstance(identifier, dict) else ""
 
     @property
     def wildcard(self) -> bool:
@@ -166,12 +170,13 @@ def new_order(
     dropped = ""
     if replaces and isinstance(session.directory.get("renewalInfo"), str):
         try:
-            return _order(session.send(url, NewOrder(replaces=replaces, **fields), doing=doing), doing)
+            return _order(session.send(url, NewOrder(replaces=replaces, **fields), doing=doing), doing, identifiers)
         except AcmeProblem as problem:
             if not refuses_replaces(problem):
                 raise
             dropped = f"the CA refused to note which certificate is replaced: {describe(problem.problem)}"
-    return replace(_order(session.send(url, NewOrder(**fields), doing=doing), doing), replaces_dropped=dropped)
+    order = _order(session.send(url, NewOrder(**fields), doing=doing), doing, identifiers)
+    return replace(order, replaces_dropped=dropped)
 
 
 def refuses_replaces(problem: AcmeProblem) -> bool:
@@ -183,13 +188,15 @@ def refuses_replaces(problem: AcmeProblem) -> bool:
 
 def fetch_order(session: Session, uri: str, *, deadline: Deadline | None = None) -> Order:
     """The order at an URL as it stands now. Raises CertfleetError."""
-    body, response = session.read(uri, doing=f"to show the order {uri}", deadline=deadline)
-    return Order(uri, body, parse_retry_after(response.headers.get("Retry-After")))
+    doing = f"to show the order {uri}"
+    body, response = session.read(uri, doing=doing, deadline=deadline)
+    return Order(uri, check_order(body, doing), parse_retry_after(response.headers.get("Retry-After")))
 
 
 def fetch_authorization(session: Session, uri: str) -> Authorization:
     """The authorization at an URL as it stands now. Raises CertfleetError."""
-    return Authorization(uri, session.read(uri, doing=f"to show the authorization {uri}")[0])
+    doing = f"to show the authorization {uri}"
+    return Authorization(uri, check(session.read(uri, doing=doing)[0], AUTHORIZATION, doing))
 
 
 def txt_record(session: Session, authorization: Authorization, challenge: Challenge) -> tuple[str, str]:
@@ -211,7 +218,15 @@ def answer_challenge(session: Session, challenge: Challenge, shown: str) -> Chal
     """Tell the CA to look now (RFC 8555 section 7.5.1); the challenge after that. Raises CertfleetError."""
     doing = f"the answer to the {challenge.kind} challenge for {shown}"
     message = library.challenges.DNS01Response(key_authorization="")  # every type is answered with an empty object
-    return Challenge(as_object(session.send(challenge.url, message, doing=doing), doing))
+    deadline = session.deadline()
+
+    def settle(_error: CertfleetError) -> Any:
+        # Some CAs refuse the answer to a challenge that is no longer pending.
+        found = session.send(challenge.url, None, doing=f"to show the challenge for {shown}", deadline=deadline)
+        return None if as_object(found, doing).get("status") == "pending" else found
+
+    response = session.send(challenge.url, message, doing=doing, deadline=deadline, settle=settle)
+    return Challenge(check(as_object(response, doing), CHALLENGE, doing))
 
 
 def deactivate_authorization(session: Session, uri: str) -> None:
@@ -220,7 +235,14 @@ def deactivate_authorization(session: Session, uri: str) -> None:
     Raises CertfleetError, also when the CA says yes and does not.
     """
     doing = f"to deactivate the authorization {uri}"
-    answer = Authorization(uri, as_object(session.send(uri, StatusUpdate(status="deactivated"), doing=doing), doing))
+    deadline = session.deadline()
+
+    def settle(_error: CertfleetError) -> Any:
+        found = session.send(uri, None, doing=f"to show the authorization {uri}", deadline=deadline)
+        return found if as_object(found, doing).get("status") == "deactivated" else None
+
+    response = session.send(uri, StatusUpdate(status="deactivated"), doing=doing, deadline=deadline, settle=settle)
+    answer = Authorization(uri, check(as_object(response, doing), AUTHORIZATION, doing))
     if answer.status != "deactivated":
         raise CertfleetError(
             f"the CA did not deactivate the authorization for {answer.shown}: it is still {answer.status}",
@@ -252,9 +274,15 @@ def submit_csr(session: Session, order: Order, csr_pem: str, *, deadline: Deadli
     if not isinstance(url, str):
         raise CertfleetError(f"the order {order.uri} has no address to finalize it at")
     message = library.messages.CertificateRequest(csr=load_csr(csr_pem))
-    response = session.send(url, message, doing=doing, deadline=deadline)
-    body = as_object(response, doing)
-    return Order(order.uri, {**order.body, **body}, parse_retry_after(response.headers.get("Retry-After")))
+
+    def settle(_error: CertfleetError) -> Any:
+        # An invalid order is told better by the refusal of a second submission.
+        found = session.send(order.uri, None, doing=f"to show the order {order.uri}", deadline=deadline)
+        return found if as_object(found, doing).get("status") in ("processing", "valid") else None
+
+    response = session.send(url, message, doing=doing, deadline=deadline, settle=settle)
+    body = check_order({**order.body, **as_object(response, doing)}, doing)
+    return Order(order.uri, body, parse_retry_after(response.headers.get("Retry-After")))
 
 
 def download_chain(session: Session, url: str, *, deadline: Deadline | None = None) -> tuple[str, list[str]]:
@@ -262,14 +290,18 @@ def download_chain(session: Session, url: str, *, deadline: Deadline | None = No
     accept = "application/pem-certificate-chain"
     response = session.send(url, None, doing=f"to hand out the certificate {url}", deadline=deadline, accept=accept)
     links = library.requests.utils.parse_header_links(response.headers.get("Link", ""))
-    return response.text, [link["url"] for link in links if link.get("rel") == "alternate"]
+    found = [urljoin(url, link["url"]) for link in links if link.get("rel") == "alternate"]
+    return response.text, list(dict.fromkeys(found))[:_ALTERNATES]
 
 
-def _order(response: Any, doing: str) -> Order:
+def _order(response: Any, doing: str, identifiers: list[str]) -> Order:
     uri = response.headers.get("Location")
     if not uri:
         raise CertfleetError(f"the CA's answer to {doing} names no order URL")
-    return Order(uri, as_object(response, doing))
+    order = Order(urljoin(response.url, uri), check_order(as_object(response, doing), doing))
+    if order.identifiers and set(order.identifiers) != set(map(normalise, identifiers)):
+        raise CertfleetError(f"the CA's answer to {doing} is an order for {', '.join(order.identifiers)}")
+    return order
 
 
 def _identifier(name: str) -> Any:

@@ -16,6 +16,10 @@ from .._errors import CertfleetError
 PREFIX = "urn:ietf:params:acme:error:"
 #: Characters of a CA's text that are shown; the rest is in the result's problem document.
 _MAX_TEXT = 400
+#: As many as a certificate may have names with most CAs.
+_MAX_SUBPROBLEMS = 100
+#: A hundred years: no date falls out of the calendar.
+_MAX_SECONDS = 3_155_760_000
 
 _REMEDIES = {
     "accountDoesNotExist": "Create the account first, or set allow_creation.",
@@ -36,24 +40,40 @@ class AcmeProblem(CertfleetError):
     """An error answer of the CA.
 
     problem: its problem document, as sent. status: of HTTP. retry_after: seconds, None when the CA did not say.
+    later: when to try again as far as it said, see Later; in the result as ``retry_at``.
     """
 
+    #: The response of requests, where there is one.
+    answer: Any = None
+
     def __init__(
-        self, problem: dict[str, Any], *, status: int, retry_after: float | None = None, doing: str = ""
+        self,
+        problem: dict[str, Any],
+        *,
+        status: int,
+        retry_after: float | None = None,
+        later: Later | None = None,
+        doing: str = "",
     ) -> None:
         self.problem = problem
         self.status = status
         self.retry_after = retry_after
+        self.later = later or (Later(retry_after) if retry_after else None)
         #: What went wrong when the same request was sent before.
         self.earlier: CertfleetError | None = None
         text = describe(problem) or f"HTTP status {status}"
-        if self.code == "rateLimited" and retry_after:
-            text += f" (try again in {retry_after:.0f} s)"
-        super().__init__(
-            f"the CA refused {doing or 'the request'}: {text}",
-            remedy=_REMEDIES.get(self.code, ""),
-            problem=problem,
-        )
+        remedy = _REMEDIES.get(self.code, "")
+        known: dict[str, Any] = {}
+        if self.later is not None:
+            text += f" ({self.later.text})"
+            known["retry_at"] = self.later.at
+            remedy = self.later.remedy or remedy
+        super().__init__(f"the CA refused {doing or 'the request'}: {text}", remedy=remedy, problem=problem, **known)
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the CA may have carried the request out all the same."""
+        return self.status >= 500
 
     @property
     def code(self) -> str:
@@ -62,8 +82,19 @@ class AcmeProblem(CertfleetError):
 
     def about(self, doing: str) -> AcmeProblem:
         """The same problem, saying what was being done."""
-        told = AcmeProblem(self.problem, status=self.status, retry_after=self.retry_after, doing=doing)
-        told.earlier = self.earlier.about(doing) if isinstance(self.earlier, AcmeProblem) else self.earlier
+        told = AcmeProblem(
+            self.problem, status=self.status, retry_after=self.retry_after, later=self.later, doing=doing
+        )
+        told.answer = self.answer
+        told.earlier = self.earlier.about(doing) if isinstance(self.earlier, (AcmeProblem, Unreachable)) else None
+        return told
+
+    def beyond(self, bound: str) -> AcmeProblem:
+        """The same problem, saying that it asks for more than may be waited."""
+        later = Later(self.retry_after or 0.0, bound)
+        told = AcmeProblem(self.problem, status=self.status, retry_after=self.retry_after, later=later)
+        told.answer = self.answer
+        told.earlier = self.earlier
         return told
 
     def mentions(self, word: str) -> bool:
@@ -73,11 +104,36 @@ class AcmeProblem(CertfleetError):
 
 
 class Unreachable(CertfleetError):
-    """No answer came: refused, cut, timed out, or not trusted. permanent: asking again cannot help."""
+    """No answer came that can be used: refused, cut, timed out, too large, or not trusted.
+
+    permanent: asking again cannot help. in_doubt: the CA may have carried the request out all the same.
+    """
 
     def __init__(self, message: str, *, remedy: str = "", permanent: bool = False) -> None:
         super().__init__(message, remedy=remedy)
         self.permanent = permanent
+        self.in_doubt = not permanent
+
+    def about(self, doing: str) -> Unreachable:
+        """The same, saying what was asked for."""
+        asked = doing if doing.startswith("to ") else f"for {doing}"
+        return Unreachable(f"asked {asked}, {self.message}", remedy=self.remedy, permanent=self.permanent)
+
+
+class Later:
+    """When the CA wants to be asked again. seconds: as it said (Retry-After). bound: what the wait is longer than.
+
+    at: the instant, RFC 3339. text, remedy: words for an error.
+    """
+
+    def __init__(self, seconds: float, bound: str = "") -> None:
+        instant = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=seconds)
+        self.at = instant.strftime("%Y-%m-%dT%H:%M:%SZ")
+        self.text = f"it asks to try again in {seconds:.0f} s, at {self.at}"
+        self.remedy = ""
+        if bound:
+            self.text += f", which is longer than {bound}"
+            self.remedy = f"Run again at {self.at}, or raise {bound.split(' ')[0]}."
 
 
 def code(problem: dict[str, Any]) -> str:
@@ -98,20 +154,23 @@ def describe(problem: dict[str, Any]) -> str:
     """``type: detail (name: type: detail; ...)`` in one line; empty for an empty document."""
     parts = [_head(problem)]
     details = []
-    for part in subproblems(problem):
+    found = subproblems(problem)
+    for part in found[:_MAX_SUBPROBLEMS]:
         identifier = part.get("identifier")
         name = identifier.get("value") if isinstance(identifier, dict) else None
         details.append(f"{name}: {_head(part)}" if name else _head(part))
+    if len(found) > _MAX_SUBPROBLEMS:
+        details.append(f"and {len(found) - _MAX_SUBPROBLEMS} more")
     if details:
         parts.append(f"({'; '.join(details)})")
     return " ".join(part for part in parts if part)
 
 
 def _head(problem: dict[str, Any]) -> str:
-    text = " ".join(str(problem.get("detail") or problem.get("title") or "").split())
-    if len(text) > _MAX_TEXT:
-        text = text[: _MAX_TEXT - 3] + "..."
-    return ": ".join(part for part in (code(problem), text) if part)
+    said = " ".join(str(problem.get("detail") or problem.get("title") or "").split())
+    text = ": ".join(part for part in (code(problem), said) if part)
+    text = "".join(letter for letter in text if letter.isprintable())  # what could steer a terminal stays out
+    return text if len(text) <= _MAX_TEXT else text[: _MAX_TEXT - 3] + "..."
 
 
 def parse_retry_after(value: str | None, *, now: float | None = None) -> float | None:
@@ -119,12 +178,12 @@ def parse_retry_after(value: str | None, *, now: float | None = None) -> float |
     if not value:
         return None
     text = value.strip()
-    if text.isdigit():
-        return float(text[:9])
+    if text.isascii() and text.isdigit():
+        return float(min(int(text[:19]), _MAX_SECONDS))
     try:
         when = parsedate_to_datetime(text)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     if when.tzinfo is None:
         when = when.replace(tzinfo=datetime.timezone.utc)
-    return max(0.0, when.timestamp() - (time.time() if now is None else now))
+    return min(max(0.0, when.timestamp() - (time.time() if now is None else now)), float(_MAX_SECONDS))

@@ -19,6 +19,7 @@ _EMPTY: dict[str, Any] = {
     "failed": False,
     "msg": "",
     "problem": None,
+    "retry_at": None,
     "warnings": [],
     "order_uri": None,
     "certificate_url": None,

@@ -6,14 +6,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .._errors import CertfleetError
 from .messages import Revocation
-from .problems import AcmeProblem
+from .problems import AcmeProblem, describe
 from .session import Session
 
-#: RFC 5280 section 5.3.1. A CA's policy allows some of them; removeFromCRL never applies here.
+#: RFC 5280 section 5.3.1: what may be asked for. The CA's policy allows some of them.
 REASONS = {
     "unspecified": 0,
     "key_compromise": 1,
@@ -25,6 +26,21 @@ REASONS = {
     "privilege_withdrawn": 9,
     "aa_compromise": 10,
 }
+#: What the standard knows and forbids here, and why.
+_FORBIDDEN = {7: "the standard does not use 7", 8: "remove_from_crl (8) takes a certificate off a list of revoked ones"}
+
+
+@dataclass(frozen=True)
+class Revoked:
+    """changed: whether it was revoked now. before: whether it was before, None when that cannot be told.
+
+    reason: the number that the CA took; None when none was sent, or the CA takes none. warnings: for people.
+    """
+
+    changed: bool
+    before: bool | None
+    reason: int | None
+    warnings: tuple[str, ...] = ()
 
 
 def reason_code(reason: str | int | None) -> int | None:
@@ -32,24 +48,50 @@ def reason_code(reason: str | int | None) -> int | None:
     if reason is None or reason == "":
         return None
     text = str(reason).strip()
-    if text.isdigit() and int(text) in REASONS.values():
-        return int(text)
-    plain = {name.replace("_", ""): number for name, number in REASONS.items()}
-    key = text.lower().replace("_", "").replace("-", "")
-    if key in plain:
-        return plain[key]
-    known = ", ".join(f"{name} ({number})" for name, number in REASONS.items())
-    raise CertfleetError(f"{text} is not a reason for revocation", remedy=f"Use one of {known}.")
+    number = int(text) if text.isascii() and text.isdigit() and len(text) <= 2 else None
+    if number in REASONS.values():
+        return number
+    plain = {_plain(name): code for name, code in REASONS.items()}
+    if _plain(text) in plain:
+        return plain[_plain(text)]
+    if _plain(text) == "removefromcrl":
+        number = 8
+    why = f": {_FORBIDDEN[number]}" if number in _FORBIDDEN else ""
+    known = ", ".join(f"{name} ({code})" for name, code in REASONS.items())
+    raise CertfleetError(f"{text[:80]} is not a reason for revocation{why}", remedy=f"Use one of {known}.")
 
 
-def revoke(session: Session, certificate: Any, reason: int | None) -> bool:
-    """Revoke; False when it was revoked already. Raises CertfleetError."""
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "")
+
+
+def revoke(session: Session, certificate: Any, reason: int | None) -> Revoked:
+    """Revoke, without the reason where the CA takes none or not this one. Raises CertfleetError.
+
+    RFC 8555 section 7.6 leaves reasons to the CA's policy (badRevocationReason). That the certificate is revoked
+    matters more than the reason that is noted for it.
+    """
     try:
-        session.send(
-            session.resource("revokeCert"), Revocation(certificate=certificate, reason=reason), doing="the revocation"
-        )
+        return _revoke(session, certificate, reason)
     except AcmeProblem as problem:
-        if problem.code == "alreadyRevoked":
-            return False
-        raise
-    return True
+        if problem.code != "badRevocationReason" or reason is None:
+            raise
+        done = _revoke(session, certificate, None)
+        said = describe(problem.problem)
+        warning = f"the CA does not take {reason} as the reason, so none was given ({said})"
+        return replace(done, warnings=(warning, *done.warnings)) if done.changed else done
+
+
+def _revoke(session: Session, certificate: Any, reason: int | None) -> Revoked:
+    message = Revocation(certificate=certificate, reason=reason)
+    try:
+        session.send(session.resource("revokeCert"), message, doing="the revocation")
+    except AcmeProblem as problem:
+        if problem.code != "alreadyRevoked":
+            raise
+        # An answer that was lost may have been the one that said so.
+        if not getattr(problem.earlier, "in_doubt", False):
+            return Revoked(changed=False, before=True, reason=reason)
+        warning = "the CA's first answer was lost, so nobody knows whether the certificate was revoked before"
+        return Revoked(changed=True, before=None, reason=reason, warnings=(warning,))
+    return Revoked(changed=True, before=False, reason=reason)

@@ -73,11 +73,13 @@ def empty_revocation(spec: dict[str, Any]) -> dict[str, Any]:
         "failed": False,
         "msg": "",
         "problem": None,
+        "retry_at": None,
         "serial": None,
         "issuer": None,
         "identifiers": [],
         "reason": None,
         "already_revoked": None,
+        "warnings": [],
     }
 
 
@@ -96,8 +98,15 @@ def revoke_certificates(params: dict[str, Any], *, check_mode: bool = False) -> 
             _check_owner(session, certificate)
         if check_mode:
             return {**known, "changed": True}
-        changed = revoke(session, certificate, reason)
-        return {**known, "changed": changed, "already_revoked": not changed}
+        done = revoke(session, certificate, reason)
+        warnings = [f"{known['serial']}: {warning}" for warning in done.warnings]
+        return {
+            **known,
+            "changed": done.changed,
+            "already_revoked": done.before,
+            "reason": done.reason,
+            "warnings": warnings,
+        }
 
     outcomes = run_batch(prepared, work, concurrency=params["concurrency"])
     results = []

@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import ssl
 import threading
-from typing import Any
+from typing import Any, Callable
 
 from .._errors import CertfleetError
 from .._keys.account import AccountKey
+from .answers import parse_json
 from .network import Network
 from .problems import AcmeProblem, Unreachable
 from .timing import Deadline, LearnedDelay
@@ -59,6 +60,12 @@ class Session:
             raise CertfleetError("this needs an account key")
         return self.key
 
+    def use_key(self, key: AccountKey) -> None:
+        """Sign everything from now on with this key, as no account yet."""
+        self.key, self.account_uri = key, None
+        self.network.key, self.network.alg = key.jwk, key.alg
+        self.network.use_account(None)
+
     def bind(self, account_uri: str) -> None:
         """Sign everything from now on as this account."""
         self.account_uri = account_uri
@@ -76,12 +83,22 @@ class Session:
         return url
 
     def send(
-        self, url: str, message: Any, *, doing: str, deadline: Deadline | None = None, accept: str | None = None
+        self,
+        url: str,
+        message: Any,
+        *,
+        doing: str,
+        deadline: Deadline | None = None,
+        accept: str | None = None,
+        settle: Callable[[CertfleetError], Any] | None = None,
     ) -> Any:
-        """A signed request, its answer checked. Raises AcmeProblem that names ``doing``, or Unreachable."""
+        """A signed request, its answer checked. Raises AcmeProblem or Unreachable that names ``doing``.
+
+        settle: see Network.post().
+        """
         try:
-            return self.network.post(url, message, deadline=deadline or self.deadline(), accept=accept)
-        except AcmeProblem as problem:
+            return self.network.post(url, message, deadline=deadline or self.deadline(), accept=accept, settle=settle)
+        except (AcmeProblem, Unreachable) as problem:
             raise problem.about(doing) from problem
 
     def read(self, url: str, *, doing: str, deadline: Deadline | None = None) -> tuple[dict[str, Any], Any]:
@@ -101,10 +118,7 @@ class Session:
 
 def as_object(response: Any, doing: str) -> dict[str, Any]:
     """The JSON object of an answer. Raises CertfleetError when it is none."""
-    try:
-        body = response.json()
-    except ValueError:
-        body = None
+    body = parse_json(response)
     if not isinstance(body, dict):
         raise CertfleetError(f"the CA's answer to {doing} is not a JSON object")
     return body
@@ -118,20 +132,25 @@ def open_session(params: dict[str, Any], key: AccountKey | None, *, stop: thread
     """
     url = params["acme_directory"]
     network = Network(
+        url,
         key=key.jwk if key else None,
         alg=key.alg if key else None,
         verify=_verify(params),
         request_timeout=params["request_timeout"],
+        retry_after_max=params.get("retry_after_max"),
+        allowed_hosts=params.get("allowed_hosts"),
         concurrency=params.get("concurrency") or 1,
         stop=stop,
     )
-    network.stay_on(url)
     try:
-        response = network.fetch(url, Deadline(params["timeout"]))
+        response = network.fetch(url, Deadline(params["timeout"]), move=True)
         directory = as_object(response, f"the directory {url}")
     except AcmeProblem as problem:
+        later = f" ({problem.later.text})" if problem.later else ""
         raise CertfleetError(
-            f"no ACME directory at {url}: HTTP status {problem.status}", remedy="Check acme_directory."
+            f"no ACME directory at {url}: HTTP status {problem.status}{later}",
+            remedy=problem.later.remedy if problem.later and problem.later.remedy else "Check acme_directory.",
+            **{name: value for name, value in problem.details.items() if name == "retry_at"},
         ) from problem
     except Unreachable as error:
         raise CertfleetError(
@@ -142,7 +161,6 @@ def open_session(params: dict[str, Any], key: AccountKey | None, *, stop: thread
         raise CertfleetError(
             f"no ACME directory at {url}: {', '.join(missing)} missing", remedy="Check acme_directory."
         )
-    network.stay_on(response.url)
     network.new_nonce_url = directory["newNonce"]
     return Session(url, directory, network, key, params["timeout"])
 

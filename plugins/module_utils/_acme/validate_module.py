@@ -70,6 +70,7 @@ def empty_validation(spec: dict[str, Any]) -> dict[str, Any]:
         "failed": False,
         "msg": "",
         "problem": None,
+        "retry_at": None,
         "order_uri": spec["order_uri"],
         "status": None,
         "identifiers": [],

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 from .._errors import CertfleetError
 from . import model
-from .model import Placed, Told
+from .model import Noted, Placed, Told
 
 _LOCK = ".lock"
 _RUN_FILE = re.compile(r"^\d{8}T\d{6}Z-[0-9a-f]{16}\.jsonl$")
@@ -32,6 +32,8 @@ _OPEN = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
 #: Seconds for the lock of the directory, which is held for moments only.
 _PATIENCE = 15.0
 _PAUSE = 0.02
+#: Seconds after which an order of a dead run is of no use: Let's Encrypt, for one, lets orders expire after 7 days.
+ORDER_LIFE = 7 * 86400.0
 
 
 @dataclass
@@ -116,22 +118,24 @@ class Folder:
                 return []
             return [found for found, fd in self._each()]
 
-    def strike(self, values: Collection[Placed]) -> None:
-        """Note down in the files of dead runs that these values are gone, and remove those files that have no more.
-        Raises CertfleetError."""
-        wanted = set(values)
+    def strike(self, values: Collection[Placed], orders: Collection[Noted] = ()) -> None:
+        """Note down in the files of dead runs that these values are gone and these orders settled, and remove those
+        files that have no more. Raises CertfleetError."""
+        wanted, done = set(values), set(orders)
+        now = time.time()
         with self._locked(exclusive=True):
             for found, fd in self._each():
                 told = found.told
                 if found.alive or told.later:
                     continue
-                struck = wanted & told.values.keys()
-                if not told.values.keys() - struck:
+                struck, settled = wanted & told.values.keys(), done & told.orders.keys()
+                useful = {order for order, at in told.orders.items() if now - at < ORDER_LIFE} - settled
+                if not told.values.keys() - struck and not useful:
                     self.remove(found.name)
-                elif struck:
+                elif struck or settled:
                     with self._explained(self._in(found.name)):
                         # Behind a torn line, which ends here.
-                        append(fd, b"\n" + model.gone(struck, time.time()))
+                        append(fd, b"\n" + model.gone(struck, now) + (model.settled(settled, now) if settled else b""))
 
     def _each(self) -> Iterator[tuple[RunFile, int]]:
         with self._explained(self.path):

@@ -36,6 +36,17 @@ class Placed:
     value: str
 
 
+@dataclass(frozen=True, order=True)
+class Noted:
+    """One order that a run made. directory: of the CA; names: what it is for, sorted; key: SHA-256 of the public key of
+    the CSR that it is for, in hexadecimal."""
+
+    directory: str
+    uri: str
+    names: tuple[str, ...]
+    key: str
+
+
 @dataclass(frozen=True)
 class Run:
     """The first line of a file: the run that wrote it. started: seconds since the epoch; kind: PASSING or KEPT."""
@@ -69,11 +80,13 @@ class Told:
     """What a file says.
 
     run: None when its first line cannot be read; values: announced and not gone, each with when it was announced
-    (seconds since the epoch); damaged: lines that cannot be read; later: the version is not known here.
+    (seconds since the epoch); orders: made and not settled, likewise; damaged: lines that cannot be read; later: the
+    version is not known here.
     """
 
     run: Run | None = None
     values: dict[Placed, float] = field(default_factory=dict)
+    orders: dict[Noted, float] = field(default_factory=dict)
     damaged: int = 0
     later: bool = False
 
@@ -86,6 +99,21 @@ def announced(values: Iterable[Placed], now: float) -> bytes:
 def gone(values: Iterable[Placed], now: float) -> bytes:
     """The lines that say that these values were taken away, or never got there."""
     return _lines("gone", values, now)
+
+
+def ordered(orders: Iterable[Noted], now: float) -> bytes:
+    """The line that says that these orders were made."""
+    return _order_line("ordered", orders, now)
+
+
+def settled(orders: Iterable[Noted], now: float) -> bytes:
+    """The line that says that there is nothing more to be had of these orders."""
+    return _order_line("settled", orders, now)
+
+
+def _order_line(event: str, orders: Iterable[Noted], now: float) -> bytes:
+    entries = [[one.directory, one.uri, list(one.names), one.key] for one in sorted(set(orders))]
+    return _encode({"event": event, "at": as_text(now), "orders": entries})
 
 
 def _lines(event: str, values: Iterable[Placed], now: float) -> bytes:
@@ -145,6 +173,14 @@ def _take(told: Told, line: dict[str, Any], *, first: bool) -> None:
             program=str(line["program"]),
             kind=str(line["kind"]),
         )
+    if event in ("ordered", "settled"):
+        at = as_time(line["at"])
+        for directory, uri, names, key in line["orders"]:
+            order = Noted(str(directory), str(uri), tuple(str(name) for name in names), str(key))
+            if event == "ordered":
+                told.orders[order] = at
+            else:
+                told.orders.pop(order, None)
     if event not in ("announced", "gone"):
         return
     at = as_time(line["at"])

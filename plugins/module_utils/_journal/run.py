@@ -18,8 +18,8 @@ from typing import Any, Callable
 
 from .._errors import CertfleetError
 from . import model
-from .folder import Folder, append
-from .model import KEPT, PASSING, Placed, Run
+from .folder import ORDER_LIFE, Folder, append
+from .model import KEPT, PASSING, Noted, Placed, Run
 
 _UNKNOWN = Run("", "", 0.0, 0, "", "", KEPT)
 
@@ -46,6 +46,7 @@ class Journal:
         self._fd = -1
         self._name = ""
         self._left: set[Placed] = set()
+        self._orders: set[Noted] = set()
         self._torn = False
         #: What went wrong without harm to DNS, for warnings.
         self.troubles: list[str] = []
@@ -59,11 +60,44 @@ class Journal:
         lines = model.announced(new, self._clock())
         # Before it is tried: what may have been noted down is noted down as gone.
         self._left |= new
-        if self._fd < 0:
-            moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._run.started))
-            self._fd, self._name = self._folder.begin(moment, self._run.line() + lines)
-        else:
-            self._write(lines)
+        self._append(lines)
+
+    def note_orders(self, orders: Iterable[Noted]) -> None:
+        """Note down orders that were made, for a later run to go on with when this one is killed. Never raises."""
+        new = set(orders) - self._orders
+        if not new:
+            return
+        self._orders |= new
+        try:
+            self._append(model.ordered(new, self._clock()))
+        except CertfleetError as error:
+            self.troubles.append(f"orders are not in the journal: {error}")
+
+    def settle_orders(self, orders: Iterable[Noted]) -> None:
+        """Cross off orders of this run and of those that no longer run. Never raises."""
+        done = set(orders)
+        try:
+            own = done & self._orders
+            if own and self._fd >= 0:
+                self._write(model.settled(own, self._clock()))
+            self._orders -= own
+            if done - own:
+                self._folder.strike((), done - own)
+        except CertfleetError as error:
+            self.troubles.append(f"orders that are settled stay in the journal: {error}")
+
+    def orders(self) -> list[Noted]:
+        """Orders that runs have made and not settled that no longer run, the newest first; those that are too old to be
+        of use are left out. Raises CertfleetError."""
+        now = self._clock()
+        found = {
+            order: at
+            for file in self._folder.files()
+            if not file.alive
+            for order, at in file.told.orders.items()
+            if now - at < ORDER_LIFE
+        }
+        return sorted(found, key=lambda order: found[order], reverse=True)
 
     def withdraw(self, values: Iterable[Placed]) -> None:
         """Cross off what this run has announced and not added. An earlier run may have added it. Never raises."""
@@ -119,7 +153,7 @@ class Journal:
             if self._run.kind == KEPT and self._left:
                 # What an earlier run announced as well is now for this one to tell of.
                 self._folder.strike(self._left)
-            if self._fd >= 0 and not self._left:
+            if self._fd >= 0 and not self._left and not self._orders:
                 self._folder.remove(self._name)
         except CertfleetError as error:
             self.troubles.append(str(error))
@@ -128,6 +162,13 @@ class Journal:
                 os.close(self._fd)
                 self._fd = -1
             self._folder.close()
+
+    def _append(self, lines: bytes) -> None:
+        if self._fd < 0:
+            moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._run.started))
+            self._fd, self._name = self._folder.begin(moment, self._run.line() + lines)
+        else:
+            self._write(lines)
 
     def _write(self, lines: bytes) -> None:
         try:

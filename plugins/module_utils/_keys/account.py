@@ -7,17 +7,18 @@
 from __future__ import annotations
 
 import os
-import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .._errors import CertfleetError
 from .._x509 import key_type as describe_key
 from ._library import UnsupportedAlgorithm, ec, jose, rsa, serialization
+from .files import ROLLOVER, write_new
 
 #: What generate_key() can make; mirrored by the option account_key_type.
 KEY_TYPES = ["ecdsa-p256", "ecdsa-p384", "rsa-2048", "rsa-3072", "rsa-4096"]
-_USABLE = "Use an ECDSA key on P-256 or P-384, or an RSA key of 2048 to 4096 bits."
+_USABLE = "Use an ECDSA key on P-256, P-384 or P-521, or an RSA key of 2048 to 4096 bits."
 #: An account key is a few kilobytes; anything larger is another file.
 _MAX_BYTES = 65536
 
@@ -43,6 +44,15 @@ class AccountKey:
         return f"AccountKey({self.key_type})"
 
 
+@dataclass(frozen=True)
+class WaitingKey:
+    """A key that is to follow the one of an account key's file. pem: as it lies at ``path``, beside that file."""
+
+    key: AccountKey
+    pem: bytes
+    path: str
+
+
 def load_account_key(
     src: str | None, content: str | None = None, passphrase: str | None = None, *, option: str = "account_key"
 ) -> AccountKey:
@@ -51,19 +61,51 @@ def load_account_key(
     option: how the options are called, for messages (``account_key``: account_key_src, account_key_content).
     Raises CertfleetError: unreadable file, not a private key, passphrase missing, wrong or not wanted, type not usable.
     """
+    what = src if content is None and src is not None else f"{option}_content"
+    return parse_account_key(read_key(src, content, option=option), passphrase, what=what, option=option)
+
+
+def read_key(src: str | None, content: str | None = None, *, option: str = "account_key") -> bytes:
+    """The PEM of a key as it was given, options as for load_account_key. Raises CertfleetError."""
     if content is not None:
-        what, data = f"{option}_content", content.encode("utf-8")
-    elif src is not None:
-        what, data = src, _read(src, option)
-    else:
-        raise CertfleetError(f"no {option} is given", remedy=f"Set {option}_src or {option}_content.")
+        return content.encode("utf-8")
+    if src is not None:
+        return _read(src, option)
+    raise CertfleetError(f"no {option} is given", remedy=f"Set {option}_src or {option}_content.")
+
+
+def parse_account_key(data: bytes, passphrase: str | None, *, what: str, option: str = "account_key") -> AccountKey:
+    """The key in PEM, ``what`` being its name in messages. Raises CertfleetError as load_account_key does."""
     return wrap_private_key(_parse(data, passphrase, what, option), what=what)
+
+
+def parse_with_any(data: bytes, passphrases: Sequence[str | None], *, what: str, option: str) -> AccountKey:
+    """As parse_account_key, with the first of the passphrases that fits. Raises the CertfleetError of the first."""
+    first: CertfleetError | None = None
+    for passphrase in dict.fromkeys(passphrases):
+        try:
+            return parse_account_key(data, passphrase, what=what, option=option)
+        except CertfleetError as error:
+            first = first or error
+    raise first or CertfleetError(f"there is no passphrase for {what}")
+
+
+def load_waiting_key(src: str | None, passphrases: Sequence[str | None]) -> WaitingKey | None:
+    """The key that lies beside the file ``src`` because the change to it did not end.
+
+    None when there is none. Raises CertfleetError when it cannot be read.
+    """
+    path = os.path.realpath(src) + ROLLOVER if src else None
+    if path is None or not os.path.lexists(path):
+        return None
+    data = read_key(path)
+    return WaitingKey(parse_with_any(data, [*passphrases, None], what=path, option="new_account_key"), data, path)
 
 
 def wrap_private_key(key: Any, *, what: str) -> AccountKey:
     """The AccountKey over a private key object. Raises CertfleetError, naming ``what``, for a type ACME cannot use."""
     if isinstance(key, ec.EllipticCurvePrivateKey):
-        algorithms = {"secp256r1": jose.ES256, "secp384r1": jose.ES384}
+        algorithms = {"secp256r1": jose.ES256, "secp384r1": jose.ES384, "secp521r1": jose.ES512}
         if key.curve.name in algorithms:
             return AccountKey(jose.JWKEC(key=key), algorithms[key.curve.name], describe_key(key))
     elif isinstance(key, rsa.RSAPrivateKey) and 2048 <= key.key_size <= 4096:
@@ -81,31 +123,22 @@ def generate_account_key(path: str, key_type: str, passphrase: str | None = None
     """
     if os.path.lexists(path):
         return False
-    encryption: Any = serialization.NoEncryption()
-    if passphrase:
-        encryption = serialization.BestAvailableEncryption(passphrase.encode("utf-8"))
-    pem = generate_key(key_type).private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption
-    )
-    folder = os.path.dirname(os.path.abspath(path))
-    beside = os.path.join(folder, f".{os.path.basename(path)}.{secrets.token_hex(4)}")
     try:
-        try:
-            _write_synced(beside, pem)
-            try:
-                os.link(beside, path)  # unlike a rename, a link fails when somebody else was faster
-            except FileExistsError:
-                return False
-        finally:
-            if os.path.lexists(beside):
-                os.unlink(beside)
-        _sync_folder(folder)
+        return write_new(path, private_pem(generate_key(key_type), passphrase))
     except OSError as error:
         raise CertfleetError(
             f"the account key {path} cannot be written: {error.strerror}",
             remedy="Give account_key_src a path in an existing folder that this user may write to.",
         ) from error
-    return True
+
+
+def private_pem(key: Any, passphrase: str | None = None) -> bytes:
+    """A private key in PEM (PKCS#8), encrypted when there is a passphrase."""
+    encryption: Any = serialization.NoEncryption()
+    if passphrase:
+        encryption = serialization.BestAvailableEncryption(passphrase.encode("utf-8"))
+    pem: bytes = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
+    return pem
 
 
 def generate_key(key_type: str) -> Any:
@@ -143,19 +176,3 @@ def _parse(data: bytes, passphrase: str | None, what: str, option: str) -> Any:
                 f"the key of {what} cannot be decrypted", remedy=f"{option}_passphrase is wrong, or the file damaged."
             ) from error
         raise CertfleetError(f"there is no PEM private key in {what}", remedy=_USABLE) from error
-
-
-def _write_synced(path: str, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def _sync_folder(folder: str) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

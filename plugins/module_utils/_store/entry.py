@@ -19,6 +19,7 @@ from typing import Any
 from .. import _x509
 from .._errors import CertfleetError
 from .._renewal import Broken, Held, parse_instant
+from .._renewal_state import RenewalState
 from . import keys
 from .files import Folder, Ownership, Step, no_step
 
@@ -58,11 +59,15 @@ class Version:
     def deployed_digest(self) -> str | None:
         return (self.meta.get("deployed") or {}).get("digest")
 
+    @property
+    def renewal(self) -> RenewalState:
+        """What is kept of the CA's renewal information."""
+        return RenewalState.read(self.meta.get("ari"))
+
     def held(self) -> Held | Broken:
         """What the decision about renewal needs."""
         if self.broken:
             return Broken(f"version {self.label} cannot be used: {self.broken}")
-        renew_at = (self.meta.get("ari") or {}).get("renew_at")
         return Held(
             identifiers=tuple(self.facts["identifiers"]),
             key_type=self.facts["key_type"],
@@ -71,7 +76,8 @@ class Version:
             profile=self.meta.get("requested_profile"),
             profile_known="requested_profile" in self.meta,
             acme_directory=self.meta.get("acme_directory"),
-            renew_at=parse_instant(renew_at) if renew_at else None,
+            renew_at=self.renewal.renew_at,
+            explanation_url=self.renewal.explanation_url,
         )
 
 

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +15,12 @@ from .. import _x509
 from .._batch import finish, results_or_cause, run_batch
 from .._errors import CertfleetError
 from .._module import require
-from .._renewal import Clock, Decision, Held, Reason, Wanted, decide, parse_instant, utc_now
+from .._renewal import Clock, Decision, Held, Reason, Wanted, decide, next_run, parse_instant, utc_now
 from . import keys
 from ._library import CRYPTOGRAPHY_IMPORT_ERROR
 from .declared import Declared, names_once, parse
 from .entry import PENDING_LIFETIME, Entry, Pending, Store, Version
+from .renewal import Renewal
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -39,6 +40,8 @@ class Settings:
     force: bool
     check: bool
     now: Clock = utc_now
+    renewal: Renewal = field(default_factory=Renewal)
+    next_run_in: datetime.timedelta = datetime.timedelta(0)
 
 
 @dataclass(frozen=True)
@@ -53,20 +56,26 @@ class Need:
 def main_work(module: AnsibleModule) -> dict[str, Any]:
     """The module certificate_request."""
     params = module.params
+
+    def work() -> list[dict[str, Any]]:
+        return _request_all(params, check=module.check_mode)
+
+    results = results_or_cause(module, params["certificates"], work, _empty)
+    diffs = [_diff(result) for result in results if result["changed"]] if module._diff else None
+    finish(module, "certificates", results, diffs=diffs, acme_directory=params["acme_directory"])
+
+
+def _request_all(params: dict[str, Any], *, check: bool) -> list[dict[str, Any]]:
+    """A result for each declared certificate. Raises CertfleetError for what concerns them all."""
+    require(cryptography=CRYPTOGRAPHY_IMPORT_ERROR)
     settings = Settings(
         acme_directory=params["acme_directory"],
         renew=params["renew"],
         force=params["force"],
-        check=module.check_mode,
+        check=check,
+        renewal=Renewal.of(params["renewal_info"], params["renewal_info_answers"]),
+        next_run_in=next_run(params["next_run_in"]),
     )
-    results = results_or_cause(module, params["certificates"], lambda: _request_all(params, settings), _empty)
-    diffs = [_diff(result) for result in results if result["changed"]] if module._diff else None
-    finish(module, "certificates", results, diffs=diffs, acme_directory=settings.acme_directory)
-
-
-def _request_all(params: dict[str, Any], settings: Settings) -> list[dict[str, Any]]:
-    """A result for each declared certificate. Raises CertfleetError for what concerns them all."""
-    require(cryptography=CRYPTOGRAPHY_IMPORT_ERROR)
     items = params["certificates"]
     names_once(items)
     with Store(params["store_path"], create=bool(items) and not settings.check) as store:
@@ -100,6 +109,7 @@ def request_one(store: Store, settings: Settings, item: dict[str, Any]) -> dict[
             changed = True
             if not settings.check:
                 entry.drop_pending()
+        changed |= settings.renewal.keep(entry, need.version, dry=settings.check)
         current = entry.current()
         active = entry.load(current) if current else None
         pending = None
@@ -108,6 +118,11 @@ def request_one(store: Store, settings: Settings, item: dict[str, Any]) -> dict[
             changed |= made
         result = _result(declared, need, active, pending, changed=changed)
         result["replaces"] = _replaces(entry, declared.wanted(settings.acme_directory)) if pending or active else None
+        if need.needs != "issue" and need.version is not None and settings.renew:
+            # Of what a newer one has taken the place of, nothing is asked (RFC 9773 section 4.3).
+            newest = need.version.label == entry.labels()[-1]
+            question = settings.renewal.question(need.version, settings.acme_directory, settings.now())
+            result["renewal_info"] = question if newest else None
         return result
 
 
@@ -147,7 +162,8 @@ def _need_of_versions(entry: Entry | None, declared: Declared, settings: Setting
 
 
 def _decide(wanted: Wanted, version: Version | None, settings: Settings) -> Decision:
-    return decide(wanted, version.held() if version else None, settings.now(), renew=settings.renew)
+    held = settings.renewal.held(version) if version else None
+    return decide(wanted, held, settings.now(), renew=settings.renew, next_run_in=settings.next_run_in)
 
 
 def _request(entry: Entry, declared: Declared, settings: Settings) -> tuple[Pending | None, bool]:
@@ -261,6 +277,7 @@ def _empty(item: dict[str, Any]) -> dict[str, Any]:
         "public_key_sha256": None,
         "current": None,
         "replaces": None,
+        "renewal_info": None,
         "changed": False,
         "failed": False,
         "msg": "",

@@ -25,15 +25,27 @@ PROFILES = {
     "shortlived": {"description": "Six days", "validityPeriod": 518400},
 }
 #: External accounts that a new account may be bound to: the key identifier and the MAC key, base64url.
+#: 64 octets, the least that HS512 takes (RFC 7518 section 3.2).
 EXTERNAL_ACCOUNTS = {
-    "lab-account-1": "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W",
-    "lab-account-2": "b10lLJs8l1GPIzsLP0s6pMt8O0XVGnfTaCeROxQM0BIt2XrJMDHJZBM5NuQmQJQH",
+    "lab-account-1": "p4uGJVDirqaZBPcZNd2x7xj11ZUmYb8ThJvHkhF1wHIHZbIHk1nmK2iaBH8ZOwSQO85f2TIwpPxkXFlLtVwNyA",
+    "lab-account-2": "5anFzvGOpwST1WseFXdeN977liLp-hHzSLqDD9xN2wpKRlp85tz3gtcibRQ-P--SCTed_Y1f5mcRjxR9g2J7lg",
 }
 ENVIRONMENT = {
     "PEBBLE_VA_NOSLEEP": "1",
     "PEBBLE_WFE_NONCEREJECT": "0",
     "PEBBLE_AUTHZREUSE": "0",
     "PEBBLE_WFE_ORDERS_PER_PAGE": "15",
+}
+#: A switch of the lab's: "1" starts Pebble with ``-strict``, which Pebble itself takes from no variable.
+STRICT = "PEBBLE_STRICT"
+#: As hard as Pebble makes it: every second nonce refused, validated names offered again, two chains to choose from,
+#: up to 15 s of sleep in each validation (Pebble's default, which the lab turns off).
+WORST = {
+    "PEBBLE_WFE_NONCEREJECT": "50",
+    "PEBBLE_AUTHZREUSE": "100",
+    "PEBBLE_ALTERNATE_ROOTS": "1",
+    "PEBBLE_VA_NOSLEEP": "0",
+    STRICT: "1",
 }
 
 
@@ -118,7 +130,7 @@ def launch(
     :param unused_ports: where http-01 and tls-alpn-01 would be validated; nobody listens there.
     :param refused: domains refused at newOrder (rejectedIdentifier), with all below them. None may lie below a
         name that is ordered: Pebble's handler breaks off (index out of range) when the ordered name is shorter.
-    :param environment: Pebble's switches (PEBBLE_...), over the lab's own.
+    :param environment: Pebble's switches (PEBBLE_...), over the lab's own; STRICT among them.
     :param binding_required: no new account without a binding to one of EXTERNAL_ACCOUNTS.
     :returns: the URL of the directory.
     :raises MissingProgram: when there is no Pebble to be had.
@@ -144,5 +156,7 @@ def launch(
     }
     write_json(folder / "pebble.json", configuration)
     command = [str(binary), "-config", str(folder / "pebble.json"), "-dnsserver", dns]
+    if environment.get(STRICT) == "1":
+        command.append("-strict")
     start(state, NAME, command, {**ENVIRONMENT, **environment})
     return f"https://{LOOPBACK}:{port}/dir"

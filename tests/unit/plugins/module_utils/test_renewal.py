@@ -15,6 +15,7 @@ from ansible_collections.certfleet.acme.plugins.module_utils._renewal import (
     Held,
     Wanted,
     decide,
+    next_run,
     parse_instant,
 )
 from hypothesis import given
@@ -120,6 +121,38 @@ def test_a_declared_share_stands_beside_the_instant_of_the_ca() -> None:
 def test_an_instant_after_the_end_is_no_reason_to_wait_for_it() -> None:
     held = replace(HELD, renew_at=START + 91 * DAY)
     assert codes(WANTED, held, START + 61 * DAY) == ["due"]
+
+
+def test_what_the_ca_wants_before_the_next_run_is_due_now() -> None:
+    held = replace(HELD, renew_at=START + 5 * DAY)
+    assert codes(WANTED, held, START + 4 * DAY - SECOND, next_run_in=DAY) == []
+    assert codes(WANTED, held, START + 4 * DAY, next_run_in=DAY) == ["ari"]
+    assert codes(WANTED, held, START + 4 * DAY, next_run_in=DAY, renew=False) == []
+    reason = decide(WANTED, held, START + 4 * DAY, next_run_in=DAY).reasons[0]
+    assert reason.text == (
+        "the CA asks for renewal from 2026-09-06T00:00:00Z, which is before the next run in 24.0 hours"
+    )
+    declared = replace(WANTED, renew_when_remaining=0.01)
+    assert codes(declared, HELD, START + 88 * DAY, next_run_in=DAY) == []
+    assert codes(declared, HELD, START + 89 * DAY, next_run_in=DAY) == ["due"]
+
+
+def test_the_explanation_of_the_ca_is_told() -> None:
+    held = replace(HELD, renew_at=START, explanation_url="https://ca.example/incident")
+    reason = decide(WANTED, held, START + DAY).reasons[0]
+    assert reason.text == "the CA asks for renewal from 2026-09-01T00:00:00Z (https://ca.example/incident)"
+
+
+def test_a_very_late_instant_leaves_time_for_a_second_attempt() -> None:
+    held = replace(HELD, renew_at=START + 90 * DAY - SECOND)
+    assert codes(WANTED, held, START + 85 * DAY) == []
+    assert codes(WANTED, held, START + 86 * DAY) == ["due"]
+
+
+def test_a_next_run_in_the_past_is_refused() -> None:
+    assert next_run(3600) == 3600 * SECOND
+    with pytest.raises(CertfleetError, match="next_run_in is -1"):
+        next_run(-1)
 
 
 @pytest.mark.parametrize("share", [0, 1, -0.1, 33])

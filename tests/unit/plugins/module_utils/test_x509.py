@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support import rfc9773
+
 NOW = datetime.datetime(2026, 11, 1, 12, 0, 0)
 ROOT_KEY = ec.generate_private_key(ec.SECP256R1())
 LEAF_KEY = ec.generate_private_key(ec.SECP256R1())
@@ -100,6 +102,13 @@ def test_renewal_identifier_has_the_serial_as_der_writes_it(serial: int) -> None
 
 def test_no_renewal_identifier_without_key_identifier() -> None:
     assert _x509.ari_cert_id(_x509.load_chain(issue(["a.example"], aki=None))[0]) is None
+
+
+def test_the_identifier_of_the_certificate_in_the_standard() -> None:
+    """RFC 9773, appendix A: a certificate of the year 1, whose serial number needs a zero octet in front."""
+    facts = _x509.certificate_facts(_x509.load_chain(rfc9773.CERTIFICATE)[0])
+    assert facts["ari_cert_id"] == rfc9773.CERT_ID
+    assert (facts["serial"], facts["not_after"]) == ("87654321", "0001-01-01T00:00:00Z")
 
 
 def test_chain_that_belongs_to_the_csr() -> None:

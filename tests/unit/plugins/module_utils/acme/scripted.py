@@ -10,8 +10,9 @@ import base64
 import itertools
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -23,6 +24,14 @@ URN = "urn:ietf:params:acme:error:"
 
 #: (status, headers, body): bytes go out as they are, None cuts the connection without an answer.
 Answer = tuple[int, dict[str, str], Any]
+
+
+@dataclass
+class Stream:
+    """What goes out instead of an answer, status line and headers included, with a pause (s) after each piece."""
+
+    pieces: Iterable[bytes]
+    pause: float = 0.0
 
 
 def problem(kind: str, status: int = 403, detail: str = "", **headers: str) -> Answer:
@@ -40,7 +49,9 @@ class ScriptedCA:
     def __init__(self, url: str) -> None:
         self.url = url
         self.asked: list[tuple[str, str, dict[str, Any] | None, Any]] = []
-        self.script: dict[str, list[Answer | Callable[[Any], Answer] | None]] = {}
+        self.script: dict[str, list[Answer | Stream | Callable[[Any], Answer] | None]] = {}
+        self.user_agents: set[str] = set()
+        self.over = threading.Event()
         self.directory: dict[str, Any] = {
             name: f"{url}/{name}" for name in ("newNonce", "newAccount", "newOrder", "revokeCert")
         }
@@ -62,7 +73,7 @@ class ScriptedCA:
         session.bind(f"{self.url}/account/1")
         return session
 
-    def answer(self, method: str, path: str, body: bytes) -> Answer | None:
+    def answer(self, method: str, path: str, body: bytes) -> Answer | Stream | None:
         """What goes out for a request."""
         protected = payload = None
         if body:
@@ -92,7 +103,11 @@ def scripted_ca() -> Iterator[ScriptedCA]:
 
         def _serve(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            ca.user_agents.add(str(self.headers.get("User-Agent")))
             found = ca.answer(self.command, self.path, body)
+            if isinstance(found, Stream):
+                self._stream(found)
+                return
             if found is None:
                 self.close_connection = True
                 self.connection.close()
@@ -107,6 +122,16 @@ def scripted_ca() -> Iterator[ScriptedCA]:
             if self.command != "HEAD":
                 self.wfile.write(data)
 
+        def _stream(self, stream: Stream) -> None:
+            self.close_connection = True
+            try:
+                for piece in stream.pieces:
+                    self.wfile.write(piece)
+                    if stream.pause and ca.over.wait(stream.pause):
+                        return
+            except OSError:
+                pass  # whoever asked has gone
+
         do_GET = do_POST = do_HEAD = _serve
 
         def log_message(self, format: str, *args: Any) -> None:
@@ -120,6 +145,7 @@ def scripted_ca() -> Iterator[ScriptedCA]:
     try:
         yield ca
     finally:
+        ca.over.set()
         server.shutdown()
         server.server_close()
         thread.join()

@@ -8,11 +8,16 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.certfleet.acme.plugins.module_utils._acme import accounts
+from ansible_collections.certfleet.acme.plugins.module_utils._acme import accounts, info_module
+from ansible_collections.certfleet.acme.plugins.module_utils._acme.argspec import check_binding
 from ansible_collections.certfleet.acme.plugins.module_utils._errors import CertfleetError
+from ansible_collections.certfleet.acme.plugins.module_utils._keys.account import generate_account_key, load_account_key
+from hypothesis import given
+from hypothesis import strategies as st
 
 from .scripted import ScriptedCA, problem, scripted_ca
 
@@ -103,3 +108,86 @@ def test_the_external_account_binding_is_signed_with_the_mac_key(ca: ScriptedCA,
 def test_contacts_are_urls_and_each_is_there_once() -> None:
     given = ["ops@example.com", " mailto:ops@example.com", "tel:+1", "", "b@example.com"]
     assert accounts.normalise_contact(given) == ["mailto:ops@example.com", "tel:+1", "mailto:b@example.com"]
+
+
+def test_a_key_that_another_process_changes_meanwhile_gets_no_second_account(ca: ScriptedCA, tmp_path: Path) -> None:
+    path = tmp_path / "account.pem"
+    generate_account_key(str(path), "ecdsa-p256")
+    session = ca.session()
+    session.use_key(load_account_key(str(path)))
+
+    def changed(_payload: Any) -> Any:
+        path.unlink()
+        generate_account_key(str(path), "ecdsa-p256")
+        return problem("accountDoesNotExist", 400)
+
+    ca.script["newAccount"] = [changed, known(ca)]
+    account = accounts.use_account(session, {**OPTIONS, "account_key_src": str(path)})
+    assert account.uri == f"{ca.url}/account/7"
+    assert sent(ca) == [{"onlyReturnExisting": True}] * 2
+    assert session.signing_key.thumbprint == load_account_key(str(path)).thumbprint
+
+
+@given(st.binary(min_size=1, max_size=80), st.booleans(), st.sampled_from(["", "\n", " "]))
+def test_every_mac_key_in_base64url_is_taken(key: bytes, padded: bool, after: str) -> None:
+    text = base64.urlsafe_b64encode(key).decode()
+    check_binding({"kid": "k", "key": (text if padded else text.rstrip("=")) + after})
+
+
+@given(st.text("Ab9-_=+/ \n\u00e9\u0661"))
+def test_what_is_taken_for_a_mac_key_can_be_read_as_one(text: str) -> None:
+    try:
+        check_binding({"kid": "k", "key": text})
+    except CertfleetError:
+        return
+    bare = text.strip().rstrip("=")
+    decoded = base64.b64decode(bare + "=" * (-len(bare) % 4), altchars=b"-_", validate=True)
+    assert decoded
+
+
+@pytest.mark.parametrize("status", ["deactivated", "revoked"])
+def test_an_account_that_the_look_up_shows_as_ended_is_not_used(ca: ScriptedCA, status: str) -> None:
+    ca.script["newAccount"] = [(200, {"Location": f"{ca.url}/account/7"}, {"status": status})]
+    with pytest.raises(accounts.AccountGone, match=f"the account is {status}") as caught:
+        accounts.use_account(ca.session(), OPTIONS)
+    assert caught.value.status == status
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        pytest.param(problem("unauthorized", 401, "account is deactivated"), id="told as deactivated"),
+        pytest.param(problem("accountDoesNotExist", 400), id="forgotten"),
+    ],
+)
+def test_a_deactivation_whose_answer_was_lost_has_taken_place(ca: ScriptedCA, then: Any) -> None:
+    ca.script["account/7"] = [problem("unauthorized", 401, "account is deactivated")]
+    ca.script["newAccount"] = [then]
+    accounts.deactivate_account(ca.session(), accounts.Account(f"{ca.url}/account/7"))
+    (payload,) = [payload for _method, path, _protected, payload in ca.asked if path == "/account/7"]
+    assert payload == {"status": "deactivated"}
+
+
+def test_a_deactivation_that_is_refused_is_a_failure(ca: ScriptedCA) -> None:
+    ca.script["account/7"] = [problem("unauthorized", 403, "not you")]
+    ca.script["newAccount"] = [known(ca)]
+    with pytest.raises(CertfleetError, match="the deactivation of the account: unauthorized: not you"):
+        accounts.deactivate_account(ca.session(), accounts.Account(f"{ca.url}/account/7"))
+
+
+def test_a_list_of_orders_without_an_end_is_given_up(ca: ScriptedCA) -> None:
+    def page(_payload: Any) -> Any:
+        return 200, {"Link": f'<{ca.url}/orders?page={len(ca.asked)}>;rel="next"'}, {"orders": []}
+
+    for number in range(1, 40):
+        ca.script[f"orders?page={number}"] = [page]
+    ca.script["orders"] = [page]
+    with pytest.raises(CertfleetError, match="did not end within"):
+        info_module._order_urls(ca.session(), f"{ca.url}/orders", 10)
+    assert len([path for path in ca.paths() if path.startswith("/orders")]) == 10
+
+
+def test_a_page_that_leads_to_itself_ends_the_list_unfinished(ca: ScriptedCA) -> None:
+    uri = f"{ca.url}/order/1"
+    ca.script["orders"] = [(200, {"Link": '</orders>;rel="next"'}, {"orders": [uri, uri]})]
+    assert info_module._order_urls(ca.session(), f"{ca.url}/orders", 10) == ([uri], False)

@@ -63,9 +63,11 @@ def authorization(status: str, error: dict[str, Any] | None = None) -> Answer:
 class Issue:
     """One order taken to its end, without waiting; waits: what would have been waited."""
 
-    def __init__(self, ca: ScriptedCA, *, timeout: float = 60, validated: bool = False, begin: str = "pending") -> None:
+    def __init__(
+        self, ca: ScriptedCA, *, timeout: float = 60, validated: bool = False, begin: str = "pending", **options: Any
+    ) -> None:
         self.ca = ca
-        self.session: Session = ca.session(timeout=timeout)
+        self.session: Session = ca.session(timeout=timeout, **options)
         self.waits: list[float] = []
         self.deadline = self.session.deadline()
         self._begin = Order(f"{ca.url}/order", order(ca, begin)[2])
@@ -208,11 +210,11 @@ def test_an_order_left_pending_after_a_name_failed_is_not_waited_for_to_the_end(
     assert sum(issue.waits) < 10
 
 
-@pytest.mark.parametrize("retry_after", ["", "100000"])
+@pytest.mark.parametrize("retry_after", ["", "29"])
 def test_the_deadline_ends_it_with_the_last_word_of_the_ca_and_the_order(
     ca: ScriptedCA, monkeypatch: pytest.MonkeyPatch, retry_after: str
 ) -> None:
-    """A CA that keeps a refused challenge pending and tries again, and one that wants us to wait for ever."""
+    """A CA that keeps a refused challenge pending and tries again, and one that wants us to wait."""
     word = {"type": URN + "dns", "detail": "SERVFAIL"}
     ca.script.update(
         finalize=[problem("orderNotReady")],
@@ -226,6 +228,49 @@ def test_the_deadline_ends_it_with_the_last_word_of_the_ca_and_the_order(
     assert "within 30 s, the order is still pending" in str(caught.value)
     assert "*.example.com: dns: SERVFAIL" in str(caught.value)
     assert f"{ca.url}/order" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("asked", "options", "bound"),
+    [("315360000", {}, "timeout (30 s)"), ("20", {"retry_after_max": 10}, "retry_after_max (10 s)")],
+)
+@pytest.mark.parametrize("status", ["pending", "processing"])
+def test_a_ca_that_asks_for_more_than_it_may_is_not_waited_for_and_the_instant_is_told(
+    ca: ScriptedCA, monkeypatch: pytest.MonkeyPatch, asked: str, options: dict[str, Any], bound: str, status: str
+) -> None:
+    word = {"type": URN + "dns", "detail": "SERVFAIL"}
+    ca.script.update(
+        finalize=[problem("orderNotReady") if status == "pending" else order(ca, status, retry_after=asked)],
+        order=[order(ca, status, retry_after=asked)],
+        authz=[authorization("pending", word)],
+    )
+    issue = Issue(ca, timeout=30, **options)
+    with pytest.raises(issuing.TooLate) as caught:
+        issue.run(monkeypatch)
+    assert sum(issue.waits) < 5
+    text = str(caught.value)
+    assert (
+        f"it asks to try again in {asked} s, at {caught.value.details['retry_at']}, which is longer than {bound}"
+        in text
+    )
+    assert (
+        f"Run again at {caught.value.details['retry_at']}, or raise {bound.split()[0]}. The order is {ca.url}/order"
+        in text
+    )
+    assert ("SERVFAIL" in text) == (status == "pending")
+
+
+@pytest.mark.parametrize("lost", [None, problem("serverInternal", 502)])
+@pytest.mark.parametrize("status", ["processing", "valid", "ready"])
+def test_after_a_lost_answer_to_the_csr_the_order_is_read_before_it_is_sent_again(
+    ca: ScriptedCA, monkeypatch: pytest.MonkeyPatch, status: str, lost: Any
+) -> None:
+    ca.script.update(finalize=[lost, order(ca, "valid")], order=[order(ca, status), order(ca, "valid")])
+    issue = Issue(ca, validated=True)
+    issue.session.network.stop.wait = lambda timeout=None: False  # type: ignore[method-assign]
+    assert issue.run(monkeypatch)[0].status == "valid"
+    again = {"processing": ["/order"], "valid": [], "ready": ["/finalize"]}[status]
+    assert issue.paths == ["/finalize", "/order", *again, "/cert"]
 
 
 def test_a_csr_that_the_ca_refuses_is_told_and_not_repeated(ca: ScriptedCA, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from email.utils import formatdate
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -118,11 +121,27 @@ def test_retry_after_is_honoured_and_not_counted_as_a_try(ca: ScriptedCA, waits:
 
 def test_a_retry_after_beyond_the_deadline_ends_it_at_once_and_is_told(ca: ScriptedCA, waits: list[float]) -> None:
     ca.script["thing"] = [problem("rateLimited", 429, Retry_After="11")]
-    with pytest.raises(AcmeProblem, match=r"try again in 11 s") as caught:
+    with pytest.raises(AcmeProblem, match=r"try again in 11 s, at .*longer than timeout \(10 s\) leaves") as caught:
         ask(ca, timeout=10)
     assert (caught.value.status, caught.value.retry_after) == (429, 11.0)
+    assert caught.value.as_result()["retry_at"] in str(caught.value)
     assert waits == []
     assert ca.paths().count("/thing") == 1
+
+
+def test_the_user_bounds_what_the_ca_may_ask_for(ca: ScriptedCA, waits: list[float]) -> None:
+    ca.script["thing"] = [problem("rateLimited", 429, Retry_After="5"), problem("rateLimited", 429, Retry_After="6")]
+    with pytest.raises(
+        AcmeProblem, match=r"try again in 6 s, .*longer than retry_after_max \(5 s\)\)\. Run again at 2"
+    ):
+        ask(ca, timeout=60, retry_after_max=5)
+    assert waits == [5.0]
+
+
+def test_a_date_is_waited_for_too(ca: ScriptedCA, waits: list[float]) -> None:
+    ca.script["thing"] = [problem("serverInternal", 503, Retry_After=formatdate(time.time() + 8, usegmt=True)), FINE]
+    assert ask(ca) == {"status": "valid"}
+    assert waits[0] == pytest.approx(8, abs=1.5)
 
 
 def test_a_ca_that_stays_busy_is_given_up_after_some_tries(ca: ScriptedCA, waits: list[float]) -> None:
@@ -159,32 +178,34 @@ def test_stop_ends_the_tries(ca: ScriptedCA) -> None:
     assert time.monotonic() - begun < 4
 
 
-def test_nothing_is_sent_to_another_host(ca: ScriptedCA) -> None:
+def test_a_redirect_of_the_directory_stays_on_its_host(ca: ScriptedCA) -> None:
+    ca.script["directory"] = [(302, {"Location": "/moved"}, b"x" * 100_000)]
+    ca.script["moved"] = [(200, {}, ca.directory)]
+    ca.script["info"] = [(307, {"Location": "/moved"}, b"")]
     session = ca.session()
-    with scripted_ca() as other:
-        for url in (f"{other.url}/thing", ca.url.replace("http", "https") + "/thing", "file:///etc/passwd"):
-            with pytest.raises(CertfleetError, match="on another host than its directory's"):
-                session.read(url, doing="it")
-        assert other.asked == []
-    assert ca.paths() == ["/directory"]
+    session.network.fetch(f"{ca.url}/info", session.deadline())
+    assert ca.paths() == ["/directory", "/moved", "/info", "/moved"]
 
 
-def test_a_redirect_of_the_directory_moves_the_host_and_one_of_a_signed_request_is_an_error(ca: ScriptedCA) -> None:
+def test_a_redirect_is_followed_to_an_allowed_host_and_never_that_of_a_signed_request(ca: ScriptedCA) -> None:
     with scripted_ca() as target:
         ca.script["directory"] = [(302, {"Location": f"{target.url}/directory"}, b"")]
         target.script["thing"] = [FINE, (307, {"Location": f"{ca.url}/thing"}, b"")]
-        session = ca.session()
+        with pytest.raises(CertfleetError, match=r"another host than the directory .*name this one in allowed_hosts"):
+            ca.session()
+        assert target.asked == []
+        session = ca.session(allowed_hosts=[target.url.removeprefix("http://")])
         assert session.read(f"{target.url}/thing", doing="it")[0] == {"status": "valid"}
-        with pytest.raises(AcmeProblem, match="HTTP status 307"):
+        with pytest.raises(AcmeProblem, match=rf"HTTP status 307 .* to {ca.url}/thing, which is not followed"):
             session.read(f"{target.url}/thing", doing="it")
-    assert ca.paths() == ["/directory"]
+    assert ca.paths() == ["/directory"] * 2
 
 
-def test_a_huge_answer_is_cut_off(ca: ScriptedCA) -> None:
-    ca.script["thing"] = [(200, {}, b" " * (network._MAX_ANSWER + 1))]
-    with pytest.raises(Unreachable, match="answered with more than"):
-        ask(ca)
-    assert ca.paths().count("/thing") == 1
+def test_a_redirect_without_end_is_given_up(ca: ScriptedCA) -> None:
+    ca.script["directory"] = [(302, {"Location": "/directory"}, b"")]
+    with pytest.raises(CertfleetError, match="redirects more than 5 times"):
+        ca.session()
+    assert len(ca.asked) == 6
 
 
 def test_a_ca_that_is_down_is_told_in_one_line(waits: list[float]) -> None:
@@ -213,7 +234,7 @@ def test_what_is_no_directory_is_told(ca: ScriptedCA, answer: Any, cause: str) -
 def test_a_directory_that_gives_no_nonce_is_told(ca: ScriptedCA) -> None:
     ca.script["newNonce"] = [(200, {"Replay-Nonce": ""}, b"")]
     with pytest.raises(Unreachable, match="gave no nonce"):
-        ask(ca)
+        ask(ca, timeout=1)
 
 
 def test_requests_are_signed_by_the_account_and_a_read_has_an_empty_payload(ca: ScriptedCA) -> None:
@@ -231,7 +252,7 @@ def test_requests_are_signed_by_the_account_and_a_read_has_an_empty_payload(ca: 
 def test_a_given_ca_bundle_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/of/the/environment")
     seen: list[Any] = []
-    asked = network.Network(verify="/of/the/option")
+    asked = network.Network("https://ca.example/directory", verify="/of/the/option")
 
     def send(request: Any, **options: Any) -> Any:
         seen.append(options["verify"])
@@ -251,3 +272,77 @@ def test_a_bundle_that_cannot_be_used_is_told_before_anything_is_sent(tmp_path: 
     params = {"acme_directory": "https://ca.example/d", "ca_path": str(path), "request_timeout": 1, "timeout": 1}
     with pytest.raises(CertfleetError, match=f"ca_path {path} is not a usable CA bundle"):
         open_session(params, None)
+
+
+def test_the_user_agent_names_program_version_and_library(ca: ScriptedCA) -> None:
+    """RFC 8555 section 6.1."""
+    ca.script["thing"] = [FINE]
+    ask(ca)
+    (agent,) = ca.user_agents
+    galaxy = (Path(__file__).parents[5] / "galaxy.yml").read_text(encoding="utf-8")
+    (version,) = re.findall(r"^version: (\S+)$", galaxy, re.MULTILINE)
+    assert re.fullmatch(rf"certfleet\.acme/{re.escape(version)} \(Ansible collection\) python-requests/[0-9.]+", agent)
+
+
+def test_the_ca_is_reached_through_the_proxy_of_the_environment(
+    ca: ScriptedCA, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ca is the proxy here: it is asked for whole URLs, and nobody asks the host itself, which there is not."""
+    monkeypatch.setenv("http_proxy", ca.url)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    url = "http://ca.invalid/directory"
+    ca.script[url] = [(200, {}, {name: f"http://ca.invalid/{name}" for name in ca.directory})]
+    session = open_session({"acme_directory": url, "request_timeout": 5, "timeout": 5}, None)
+    assert session.resource("newOrder") == "http://ca.invalid/newOrder"
+    assert ca.paths() == [url]
+
+
+def test_the_rest_of_a_batch_does_not_find_out_again_that_the_ca_is_silent(
+    ca: ScriptedCA, waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nonce: Answer = (200, {}, b"")
+    ca.script.update(thing=[None], other=[FINE], newNonce=[nonce, None, None, None, None, nonce])
+    session = ca.session()
+    session.network.stop = _Stop()
+    with pytest.raises(Unreachable, match=r"asked to show the thing, .* was cut"):
+        session.read(f"{ca.url}/thing", doing="to show the thing")
+    tried = len(ca.asked)
+    with pytest.raises(Unreachable, match=r"asked for it, .* \(a moment ago; not tried again\)"):
+        session.read(f"{ca.url}/other", doing="it")
+    assert len(ca.asked) == tried
+    monkeypatch.setattr(network, "_SILENCE", 0)
+    assert session.read(f"{ca.url}/other", doing="it")[0] == FINE[2]
+    assert session.read(f"{ca.url}/other", doing="it")[0] == FINE[2]
+
+
+def test_one_address_that_is_always_cut_does_not_silence_the_others(ca: ScriptedCA, waits: list[float]) -> None:
+    ca.script.update(thing=[None], other=[FINE])
+    session = ca.session()
+    session.network.stop = _Stop()
+    with ThreadPoolExecutor(1) as pool:
+        cut = pool.submit(session.read, f"{ca.url}/thing", doing="it")
+        while not cut.done():
+            session.read(f"{ca.url}/other", doing="it")
+    with pytest.raises(Unreachable):
+        cut.result()
+    assert session.read(f"{ca.url}/other", doing="it")[0] == FINE[2]
+
+
+@pytest.mark.parametrize("found", [None, {"status": "valid"}])
+def test_what_may_have_been_carried_out_is_settled_before_it_is_sent_again(
+    ca: ScriptedCA, waits: list[float], found: Any
+) -> None:
+    ca.script["thing"] = [problem("rateLimited", 429), None, problem("serverInternal", 504), FINE]
+    session = ca.session()
+    session.network.stop = _Stop()
+    seen: list[CertfleetError] = []
+
+    def settle(error: CertfleetError) -> Any:
+        seen.append(error)
+        return found if len(seen) == 2 else None
+
+    answer = session.send(f"{ca.url}/thing", None, doing="it", settle=settle)
+    assert [type(error) for error in seen] == [Unreachable, AcmeProblem]  # not after 429, which refuses
+    assert ca.paths().count("/thing") == (3 if found else 4)
+    assert (answer == found) == bool(found)

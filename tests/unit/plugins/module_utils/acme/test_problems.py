@@ -48,8 +48,22 @@ def test_a_long_detail_is_cut_in_the_line_and_kept_in_the_result() -> None:
 def test_a_problem_says_what_was_refused_and_the_way_out() -> None:
     problem = problems.AcmeProblem({"type": URN + "rateLimited", "detail": "too many"}, status=429, retry_after=120.4)
     text = str(problem.about("the order for example.com"))
-    assert text.startswith("the CA refused the order for example.com: rateLimited: too many (try again in 120 s). ")
+    assert text.startswith(
+        "the CA refused the order for example.com: rateLimited: too many (it asks to try again in 120 s, at "
+    )
     assert "Wait" in text
+    assert problem.details["retry_at"] in text
+    assert problem.about("it").details["retry_at"] == problem.details["retry_at"]
+
+
+def test_a_text_cannot_steer_the_terminal_or_flood_it() -> None:
+    evil = {"type": "x" * 5000, "detail": "\x1b[2J\x9b gone"}
+    document = {"type": URN + "dns", "detail": "\x1b[2J gone", "subproblems": [evil] * 5000}
+    text = str(problems.AcmeProblem(document, status=400))
+    assert "\x1b" not in text
+    assert "\x9b" not in text
+    assert "and 4900 more" in text
+    assert len(text) < 50_000
 
 
 @pytest.mark.parametrize(
@@ -63,7 +77,10 @@ def test_a_problem_says_what_was_refused_and_the_way_out() -> None:
         (" 7 ", 7.0),
         ("Sun, 22 Nov 2026 10:00:30 GMT", 30.0),
         ("Sun, 22 Nov 2026 09:00:00 GMT", 0.0),
-        ("9" * 400, 999999999.0),
+        ("9" * 400, 3155760000.0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 3155760000.0),
+        ("\u00b2", None),
+        ("1.5", None),
     ],
 )
 def test_retry_after_in_both_forms(value: str | None, seconds: float | None) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import josepy
 import pytest
 from ansible_collections.certfleet.acme.plugins.module_utils._errors import CertfleetError
-from ansible_collections.certfleet.acme.plugins.module_utils._keys import account
+from ansible_collections.certfleet.acme.plugins.module_utils._keys import account, files
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
@@ -34,6 +34,7 @@ P256 = ec.generate_private_key(ec.SECP256R1())
     [
         (P256, "ES256", "ecdsa-p256"),
         (ec.generate_private_key(ec.SECP384R1()), "ES384", "ecdsa-p384"),
+        (ec.generate_private_key(ec.SECP521R1()), "ES512", "ecdsa-p521"),
         (rsa.generate_private_key(65537, 2048), "RS256", "rsa-2048"),
         (rsa.generate_private_key(65537, 3072), "RS256", "rsa-3072"),
     ],
@@ -63,8 +64,8 @@ def test_a_key_is_read_from_a_file_in_either_form_with_its_passphrase(tmp_path: 
         (pem(P256, "secret"), "wrong", "account_key_passphrase is wrong"),
         (pem(P256), "secret", "is not encrypted, yet a passphrase is given"),
         ("nonsense", None, "there is no PEM private key in account_key_content"),
-        (pem(ed25519.Ed25519PrivateKey.generate()), None, "Use an ECDSA key on P-256 or P-384"),
-        (pem(ec.generate_private_key(ec.SECP521R1())), None, "is of type ecdsa-p521, which cannot sign for ACME"),
+        (pem(ed25519.Ed25519PrivateKey.generate()), None, "Use an ECDSA key on P-256, P-384 or P-521"),
+        (pem(ec.generate_private_key(ec.SECP256K1())), None, "is of type ecdsa-secp256k1, which cannot sign for ACME"),
         (pem(rsa.generate_private_key(65537, 1024)), None, "is of type rsa-1024"),  # noqa: S505
     ],
 )
@@ -121,13 +122,13 @@ def test_what_stands_at_the_path_is_never_replaced(tmp_path: Path, target: str) 
 
 def test_two_that_make_the_key_at_once_end_with_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "key.pem"
-    write = account._write_synced
+    write = files._write_synced
 
-    def overtaken(beside: str, data: bytes) -> None:
-        write(beside, data)
+    def overtaken(beside: str, data: bytes, like: os.stat_result | None) -> None:
+        write(beside, data, like)
         path.write_text("the other one's")
 
-    monkeypatch.setattr(account, "_write_synced", overtaken)
+    monkeypatch.setattr(files, "_write_synced", overtaken)
     assert not account.generate_account_key(str(path), "ecdsa-p256")
     assert path.read_text() == "the other one's"
     assert os.listdir(tmp_path) == ["key.pem"]

@@ -1,0 +1,86 @@
+# Copyright: (c) 2026, certfleet.acme contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Contacts, with CAs that tell them in their own ways."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible_collections.certfleet.acme.plugins.module_utils._acme.account_module import manage_account
+from ansible_collections.certfleet.acme.plugins.module_utils._keys.account import generate_account_key
+
+from .scripted import ScriptedCA, scripted_ca
+
+
+@pytest.fixture
+def ca() -> Iterator[ScriptedCA]:
+    with scripted_ca() as running:
+        yield running
+
+
+def present(ca: ScriptedCA, folder: Path, contact: list[str]) -> tuple[dict[str, Any], list[str]]:
+    """The result, and the warnings."""
+    key = folder / "account.pem"
+    generate_account_key(str(key), "ecdsa-p256")
+    params = {
+        "state": "present",
+        "acme_directory": f"{ca.url}/directory",
+        "request_timeout": 5,
+        "timeout": 5,
+        "account_key_src": str(key),
+        "contact": contact,
+    }
+    names = ("account_key_content", "account_key_passphrase", "account_uri", "external_account_binding")
+    params.update(dict.fromkeys(names))
+    warnings: list[str] = []
+    module: Any = SimpleNamespace(params=params, check_mode=False, _diff=True, warn=warnings.append)
+    return manage_account(module), warnings
+
+
+def account(ca: ScriptedCA, **body: Any) -> Any:
+    return 200, {"Location": f"{ca.url}/account/7"}, {"status": "valid", **body}
+
+
+def updates(ca: ScriptedCA) -> list[Any]:
+    return [payload for _method, path, _protected, payload in ca.asked if path == "/account/7"]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        pytest.param({}, id="not told, as by Let's Encrypt"),
+        pytest.param({"contact": None}, id="null"),
+        pytest.param({"contact": ["mailto:b@example.com", "mailto:a@example.com"]}, id="in another order"),
+        pytest.param({"contact": ["mailto:a@example.com", "mailto:b@example.com", "mailto:a@example.com"]}, id="twice"),
+    ],
+)
+def test_contacts_that_are_the_same_or_not_told_are_no_change(ca: ScriptedCA, tmp_path: Path, told: Any) -> None:
+    ca.script["newAccount"] = [account(ca, **told)]
+    result, warnings = present(ca, tmp_path, ["a@example.com", "b@example.com"])
+    assert (result["changed"], warnings, updates(ca)) == (False, [], [])
+    assert set(result["account"]["contact"]) == {"mailto:a@example.com", "mailto:b@example.com"}
+    assert result["diff"]["before"] == result["diff"]["after"]
+
+
+def test_a_ca_that_drops_contacts_is_no_change_each_time_and_is_warned_of(ca: ScriptedCA, tmp_path: Path) -> None:
+    ca.script["newAccount"] = [account(ca, contact=[])]
+    ca.script["account/7"] = [account(ca, contact=[])]
+    result, warnings = present(ca, tmp_path, ["a@example.com"])
+    assert updates(ca) == [{"contact": ["mailto:a@example.com"]}]
+    assert not result["changed"]
+    assert warnings == ["the CA keeps other contacts than it was told: none"]
+    assert result["diff"]["before"] == result["diff"]["after"]
+
+
+def test_contacts_that_differ_are_brought_up_to_date(ca: ScriptedCA, tmp_path: Path) -> None:
+    ca.script["newAccount"] = [account(ca, contact=["mailto:old@example.com"])]
+    ca.script["account/7"] = [account(ca, contact=["mailto:a@example.com"])]
+    result, warnings = present(ca, tmp_path, ["a@example.com"])
+    assert (result["changed"], warnings) == (True, [])
+    assert result["diff"]["after"]["contact"] == ["mailto:a@example.com"]
