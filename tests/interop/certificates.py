@@ -12,7 +12,7 @@ from typing import Any
 from cryptography import x509
 
 from tests.interop.ground import Ground
-from tests.interop.registry import feature, has, refused, works
+from tests.interop.registry import feature, refused, works
 from tests.lab.errors import LabError
 from tests.lab.web import https
 from tests.support.controller import key_pem, make_key
@@ -72,9 +72,7 @@ def by_account(ground: Ground) -> None:
 @feature(
     REVOCATION,
     "By the account's key, with a reason (superseded)",
-    openbao=works("without it, with a warning")
-    if has("acme_revoke", "warnings")
-    else refused("badRevocationReason", "OpenBao does not support revocation reasons"),
+    openbao=works("without it, with a warning"),
     quick=True,
 )
 def with_reason(ground: Ground) -> str | None:

@@ -8,17 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-from ansible_collections.certfleet.acme.plugins.module_utils import _x509
 
 from tests.lab.api import AUTHORITIES
 
 if TYPE_CHECKING:
     from tests.interop.ground import Ground
 
-MODULES = Path(_x509.__file__).parents[1] / "modules"
 #: Sees what a feature does on a CA: None or what was seen, in words that the expectation has too. Raises Refusal when
 #: a module says that it does not go, AssertionError for what nobody expects.
 Cell = Callable[["Ground"], "str | None"]
@@ -115,12 +111,6 @@ def feature(
         return cell
 
     return register
-
-
-def has(module: str, word: str) -> bool:
-    """Whether a module of this checkout documents a word."""
-    path = MODULES / f"{module}.py"
-    return path.is_file() and word in path.read_text(encoding="utf-8")
 
 
 def run(feature: Feature, ground: Ground) -> Outcome:
