@@ -29,6 +29,8 @@ from tests.integration.fleet import playbook
 from tests.lab.api import AUTHORITIES, Lab
 
 EMULATORS = ("ministack", "moto")
+#: The CAs that the bounds hold for; others validate in their own time and are asked more often.
+BOUNDED = ("acme2certifier", "pebble")
 #: Directory, nonce and account look-up included.
 BOUNDS = {"acme_one": 9.0, "acme_each_of_100": 6.1, "route53_100": 6.0}
 
@@ -114,7 +116,7 @@ def measure(ca: str, dns: str) -> dict[str, float]:
 def main() -> int:
     """Measure all pairs that are asked for."""
     parser = argparse.ArgumentParser(description="Count the requests that certificates cost.")
-    parser.add_argument("--ca", nargs="+", choices=AUTHORITIES, default=list(AUTHORITIES))
+    parser.add_argument("--ca", nargs="+", choices=AUTHORITIES, default=list(BOUNDED))
     parser.add_argument("--dns", nargs="+", choices=EMULATORS, default=list(EMULATORS))
     arguments = parser.parse_args()
     figures = [measure(ca, dns) for ca in arguments.ca for dns in arguments.dns]

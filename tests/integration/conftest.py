@@ -18,8 +18,8 @@ import pytest
 
 from tests.integration import providers
 from tests.lab.api import Lab
+from tests.lab.authorities import PROGRAMS
 from tests.lab.errors import LabError
-from tests.lab.servers import pebble
 from tests.runner import paths, tree
 
 if TYPE_CHECKING:
@@ -74,6 +74,14 @@ def missing(what: str) -> NoReturn:
     pytest.skip(what)
 
 
+def provided(ca: str) -> None:
+    """Skip the test where the CA's program cannot be had; fail it in an automated build."""
+    try:
+        PROGRAMS.get(ca, Path)()
+    except LabError as error:
+        missing(str(error))
+
+
 class Labs:
     """Labs of this test process, each started when first asked for. dns: an emulator of Route53, or cloud_dns."""
 
@@ -93,11 +101,7 @@ class Labs:
 
     def fresh(self, ca: str = DEFAULT[0], dns: str = "", **options: Any) -> Lab:
         """A lab that nobody else uses, options as for Lab.up. The test may end it; else it ends with the process."""
-        if ca == pebble.NAME:
-            try:
-                pebble.find()
-            except LabError as error:
-                missing(str(error))
+        provided(ca)
         dns = dns or providers.pairs(DEFAULT)[0][1]
         lab = Lab.up(ca=ca, **providers.options(dns, options))
         self._all.append(lab)

@@ -7,10 +7,11 @@
 from __future__ import annotations
 
 import datetime
-import os
+import json
 import ssl
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,6 +30,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from tests.integration.conftest import provided
 from tests.lab import tls
 from tests.lab.api import Lab
 from tests.lab.errors import LabError
@@ -36,6 +38,8 @@ from tests.lab.servers import pebble
 
 PAIRS = [("acme2certifier", "ministack"), ("pebble", "moto")]
 OTHER_PAIRS = [("acme2certifier", "moto"), ("pebble", "ministack")]
+#: For what depends on the CA and not on the emulator.
+OTHER_CAS = [("openbao", "ministack"), ("step-ca", "moto")]
 
 
 def _pair_id(pair: tuple[str, str]) -> str:
@@ -58,11 +62,7 @@ def own_lab(request: pytest.FixtureRequest, started: dict[tuple[str, str], Lab])
     """A lab of one pair of CA and emulator, shared by the tests of this file."""
     ca, provider = request.param
     if (ca, provider) not in started:
-        if ca == pebble.NAME:
-            try:
-                pebble.find()
-            except LabError as error:
-                (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(str(error))
+        provided(ca)
         started[ca, provider] = Lab.up(ca=ca, dns_provider=provider, hosts=0)
     return started[ca, provider]
 
@@ -191,6 +191,31 @@ def test_a_lag_hides_new_values_only(own_lab: Lab, change: Any) -> None:
         own_lab.set_dns_lag(0.0)
 
 
+@pytest.mark.parametrize("own_lab", OTHER_CAS, indirect=True, ids=_pair_id)
+def test_the_requests_of_a_ca_are_read_from_its_own_log(own_lab: Lab) -> None:
+    own_lab.reset_log()
+    context = ssl.create_default_context(cafile=own_lab.acme["ca_path"])
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
+    directory = own_lab.acme["directory"]
+    known = json.loads(opener.open(directory).read())
+    for _number in range(2):
+        opener.open(urllib.request.Request(known["newNonce"], method="HEAD")).read()
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        opener.open(urllib.request.Request(known["newOrder"], data=b"{}", headers={"Content-Type": "text/plain"}))
+    deadline = time.monotonic() + 5
+    while len(own_lab.requests("acme")) < 4:  # some write them down after they answered
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert [(entry["kind"], entry["method"], entry["status"]) for entry in own_lab.requests("acme")] == [
+        ("directory", "GET", 200),
+        ("newNonce", "HEAD", 200),
+        ("newNonce", "HEAD", 200),
+        ("newOrder", "POST", refused.value.code),
+    ]
+    own_lab.reset_log()
+    assert own_lab.requests("acme") == []
+
+
 def test_every_request_is_counted_once(own_lab: Lab, route53: Any) -> None:
     own_lab.reset_log()
     context = ssl.create_default_context(cafile=own_lab.acme["ca_path"])
@@ -253,14 +278,38 @@ def test_ministack_refuses_an_access_key_it_does_not_know(own_lab: Lab) -> None:
         stranger.list_hosted_zones()
 
 
-def _acme_client(lab: Lab) -> tuple[client.ClientV2, josepy.JWKEC]:
+def _acme_client(lab: Lab, *, register: bool = True) -> tuple[client.ClientV2, josepy.JWKEC]:
     key = josepy.JWKEC(key=ec.generate_private_key(ec.SECP256R1()))
     network = client.ClientNetwork(key, alg=josepy.ES256, verify_ssl=lab.acme["ca_path"])
     network.session.trust_env = False
     directory = client.ClientV2.get_directory(lab.acme["directory"], network)
     session = client.ClientV2(directory, network)
-    session.new_account(messages.NewRegistration.from_data(email="a@example.com", terms_of_service_agreed=True))
+    if register:
+        session.new_account(messages.NewRegistration.from_data(email="a@example.com", terms_of_service_agreed=True))
     return session, key
+
+
+@pytest.mark.parametrize("ca", ["openbao", "step-ca"])
+def test_a_lab_may_want_new_accounts_bound(ca: str) -> None:
+    provided(ca)
+    with Lab.up(ca=ca, hosts=0, binding_required=True) as lab:
+        if lab.acme.get("program") == "caddy":
+            pytest.skip("Caddy cannot be told to want it")
+        with pytest.raises(messages.Error, match="externalAccountRequired"):
+            _acme_client(lab)
+        if ca == "step-ca":
+            with pytest.raises(LabError, match="has no key"):
+                lab.new_binding()
+            return
+        binding = lab.new_binding()
+        session, key = _acme_client(lab, register=False)
+        bound = messages.ExternalAccountBinding.from_data(
+            key.public_key(), binding["kid"], binding["key"], session.directory
+        )
+        wanted = messages.NewRegistration.from_data(
+            email="a@example.com", terms_of_service_agreed=True, external_account_binding=bound
+        )
+        assert session.new_account(wanted).uri
 
 
 def _csr(names: list[str]) -> bytes:
@@ -289,7 +338,7 @@ def _issue(lab: Lab, change: Any, names: list[str]) -> tuple[client.ClientV2, st
     return session, session.poll_and_finalize(order, deadline).fullchain_pem
 
 
-@pytest.mark.parametrize("own_lab", PAIRS + OTHER_PAIRS, indirect=True, ids=_pair_id)
+@pytest.mark.parametrize("own_lab", PAIRS + OTHER_PAIRS + OTHER_CAS, indirect=True, ids=_pair_id)
 def test_a_certificate_comes_out_and_its_revocation_is_seen(own_lab: Lab, change: Any) -> None:
     session, fullchain = _issue(own_lab, change, ["example.com", "*.example.com"])
     leaf, issuer = x509.load_pem_x509_certificates(fullchain.encode())[:2]
@@ -297,6 +346,11 @@ def test_a_certificate_comes_out_and_its_revocation_is_seen(own_lab: Lab, change
     root = x509.load_pem_x509_certificate(Path(own_lab.acme["issuer_path"]).read_bytes())
     issuer.verify_directly_issued_by(root)
     serial = f"{leaf.serial_number:x}"
+    if own_lab.acme.get("program") == "caddy":
+        session.revoke(leaf, 0)
+        with pytest.raises(LabError, match="shows no revocation list"):
+            own_lab.is_revoked(serial)
+        return
     assert not own_lab.is_revoked(serial)
     session.revoke(leaf, 0)
     assert own_lab.is_revoked(serial)
@@ -320,6 +374,23 @@ def test_a_value_that_is_not_there_makes_no_certificate(own_lab: Lab) -> None:
         session.begin_finalization(order)
 
 
+@pytest.mark.parametrize("own_lab", OTHER_CAS, indirect=True, ids=_pair_id)
+def test_a_ca_that_tries_again_leaves_a_wrong_value_pending(own_lab: Lab) -> None:
+    session, key = _acme_client(own_lab)
+    order = session.new_order(_csr(["not-yet-written.example.com"]))
+    authorization = order.authorizations[0]
+    challenge = next(c for c in authorization.body.challenges if isinstance(c.chall, challenges.DNS01))
+    own_lab.reset_log()
+    session.answer_challenge(challenge, challenge.response(key))
+    deadline = time.monotonic() + 20
+    while not own_lab.requests("dns"):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert {entry["path"] for entry in own_lab.requests("dns")} == {"_acme-challenge.not-yet-written.example.com"}
+    assert session.poll(authorization)[0].body.status == messages.STATUS_PENDING
+
+
+@pytest.mark.parametrize("own_lab", PAIRS + OTHER_CAS, indirect=True, ids=_pair_id)
 def test_a_refused_domain_is_refused_at_new_order(own_lab: Lab) -> None:
     session, _key = _acme_client(own_lab)
     with pytest.raises(messages.Error, match="rejectedIdentifier"):

@@ -19,17 +19,18 @@ from typing import Any
 
 from cryptography import x509
 
+from . import authorities, inventory, ports, processes
 from . import cloud_dns as google
-from . import inventory, ports, processes
+from .authorities import AUTHORITIES, Policy
 from .errors import LabError
-from .requestlog import Request, count, read_pebble, read_records
+from .requestlog import Request, count, read_records
 from .route53 import Access, Route53, unquoted
-from .servers import acme2certifier, cloud_dns, dns, nginx, pebble
+from .servers import acme2certifier, cloud_dns, dns, nginx
 from .servers import strict as strict_layer
-from .starter import Policy, Starter, end, https, reset_log
+from .starter import Starter, end, reset_log
 from .state import State, read_json, write_json
+from .web import https
 
-AUTHORITIES = (acme2certifier.NAME, pebble.NAME)
 ZONES = ("example.com", "example.net", "refused.test")
 REFUSED = ("refused.test",)
 REFUSED_AT_FINALIZE = ("refused.example.com",)
@@ -74,19 +75,19 @@ class Lab:
     ) -> Lab:
         """Start a lab and return when all its servers answer.
 
-        :param ca: ``acme2certifier`` or ``pebble``.
+        :param ca: ``acme2certifier``, ``pebble``, ``openbao`` or ``step-ca``.
         :param dns_provider: the Route53 emulator, ``ministack`` or ``moto``.
         :param hosts: how many nginx hosts, named web1, web2, ...
         :param state: its folder; by default a new temporary one.
         :param python: the interpreter that the inventory gives to the hosts.
-        :param zones: the public zones to create; acme2certifier takes names in these only.
+        :param zones: the public zones to create; acme2certifier and OpenBao take names in these only.
         :param refused: domains that the CA refuses at newOrder with all below them (rejectedIdentifier).
-        :param refused_at_finalize: names that acme2certifier refuses at finalize (badCSR); Pebble has no such list.
+        :param refused_at_finalize: names that acme2certifier refuses at finalize (badCSR); others have no such list.
         :param cloud_zones: the zones to create in Cloud DNS, and not in the Route53 emulator; none: no Cloud DNS.
             With example.org among them, web1 has a certificate with a name in each cloud.
         :param dns_lag: seconds that a new value stays unseen on the name server.
         :param pebble_environment: Pebble's switches, e.g. ``{"PEBBLE_WFE_NONCEREJECT": "20"}``.
-        :param binding_required: Pebble makes no account that is not bound to one of pebble.EXTERNAL_ACCOUNTS.
+        :param binding_required: a new account needs an external account binding, see :meth:`new_binding`.
         :param strict: put the layer in front of the emulator that refuses what AWS refuses, see :meth:`set_faults`.
         :param renewal_force: let acme2certifier want every certificate renewed at once (RFC 9773).
         :raises LabError: when something does not start; everything started is ended before.
@@ -98,13 +99,13 @@ class Lab:
         folder = State.create(state)
         try:
             policy = Policy(
-                list(zones),
-                list(cloud_zones),
-                list(refused),
-                list(refused_at_finalize),
-                pebble_environment or {},
-                binding_required,
-                renewal_force,
+                zones=list(zones),
+                cloud_zones=list(cloud_zones),
+                refused=list(refused),
+                refused_at_finalize=list(refused_at_finalize),
+                switches=pebble_environment or {},
+                renewal_force=renewal_force,
+                binding_required=binding_required,
             )
             Starter(folder, ca, dns_provider, policy, strict=strict).run(hosts, python)
             dns.set_lag(folder, dns_lag)
@@ -210,9 +211,8 @@ class Lab:
         known = (self.ca, self.provider, "dns", strict_layer.NAME, *([cloud_dns.NAME] if self.cloud_dns else []))
         if server not in known:
             raise LabError(f"no server {server} in this lab")
-        if server == pebble.NAME:
-            offset = int(read_json(self.state.settings("pebble-offset"))["offset"])
-            return read_pebble(self.state.log(server), offset)
+        if server == self.ca:
+            return authorities.requests(self.state, server)
         return read_records(self.state.requests(server))
 
     def counts(self, server: str) -> Counter[str]:
@@ -314,21 +314,16 @@ class Lab:
     def is_revoked(self, serial: str) -> bool:
         """Whether the CA has revoked the certificate with this serial (hex).
 
-        :raises LabError: when Pebble does not know the serial.
+        :raises LabError: when Pebble does not know the serial, or the CA does not tell (Caddy).
         """
-        number = int(serial.replace(":", ""), 16)
-        if self.ca == pebble.NAME:
-            # Pebble keeps serials as hex with an even number of digits.
-            text = f"{number:x}"
-            status, body = self._management("GET", "/cert-status-by-serial/" + text.zfill(len(text) + len(text) % 2))
-            if status != 200:
-                raise LabError(f"Pebble knows no certificate {serial}")
-            return bool(json.loads(body)["Status"] == "Revoked")
-        path = acme2certifier.crl_path(self.state)
-        if not path.is_file():
-            return False
-        revoked = x509.load_pem_x509_crl(path.read_bytes()).get_revoked_certificate_by_serial_number(number)
-        return revoked is not None
+        return authorities.is_revoked(self.state, self.ca, self.acme, serial)
+
+    def new_binding(self) -> dict[str, str]:
+        """What a new account can be bound by: ``kid`` and ``key``, as the option takes them.
+
+        :raises LabError: when the CA has none (step-ca).
+        """
+        return authorities.new_binding(self.state, self.ca, self.acme)
 
     def set_renewal_info(self, certificate_pem: str, answer: str) -> None:
         """From now on Pebble answers this text to the question when it wants this certificate renewed (RFC 9773).

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, certfleet.acme contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lab's commands: up, down, status, run, pebble; and two that the lab itself calls: serve, service."""
+"""The lab's commands: up, down, status, run, program; and two that the lab itself calls: serve, service."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     making = argparse.ArgumentParser(add_help=False)
-    making.add_argument("--ca", choices=("acme2certifier", "pebble"), default="acme2certifier")
+    making.add_argument("--ca", choices=("acme2certifier", "pebble", "openbao", "step-ca"), default="acme2certifier")
     making.add_argument("--dns", choices=("ministack", "moto"), default="ministack", help="the Route53 emulator")
     making.add_argument("--cloud-dns", action="store_true", help="Cloud DNS too, with the zone example.org")
+    making.add_argument("--binding-required", action="store_true", help="new accounts need an external account binding")
     making.add_argument("--strict", action="store_true", help="in front of it a layer that refuses what AWS refuses")
     making.add_argument("--hosts", type=int, default=3, metavar="N", help="nginx hosts (default 3)")
     making.add_argument("--python", default=sys.executable, help="interpreter of the hosts (default: this one)")
@@ -50,7 +51,9 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("status", parents=[where], help="what is up; exit code 3 when something is not")
     run = commands.add_parser("run", parents=[making, where], help="start a lab, run a command, end the lab")
     run.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- COMMAND")
-    commands.add_parser("pebble", help="bring Pebble into the cache if it is missing, and print where it is")
+    program = commands.add_parser("program", help="bring a CA's program into the cache, and print where it is")
+    program.add_argument("name", choices=("pebble", "openbao", "step-ca"))
+    program.add_argument("--build", action="store_true", help="build step-ca rather than take Caddy for it")
     serve = commands.add_parser("serve")
     serve.add_argument("server")
     serve.add_argument("folder", type=Path)
@@ -76,6 +79,7 @@ def _start(options: argparse.Namespace) -> Lab:
         dns_lag=options.dns_lag,
         pebble_environment=switches,
         strict=options.strict,
+        binding_required=options.binding_required,
     )
 
 
@@ -156,11 +160,14 @@ def _run(options: argparse.Namespace) -> int:
                 raise
 
 
-def _pebble(_options: argparse.Namespace) -> int:
-    from .servers import pebble
+def _program(options: argparse.Namespace) -> int:
+    from .authorities import PROGRAMS
+    from .servers import step_ca
 
-    binary = pebble.find()
-    print(f"{binary} (version {pebble.version_of(binary) or 'not told'})")
+    if options.build and options.name == step_ca.NAME:
+        print(step_ca.find(build=True))
+    else:
+        print(PROGRAMS[options.name]())
     return 0
 
 
@@ -211,7 +218,7 @@ def main(arguments: list[str]) -> int:
         "down": _down,
         "status": _status,
         "run": _run,
-        "pebble": _pebble,
+        "program": _program,
         "serve": _serve,
         "service": _service,
     }

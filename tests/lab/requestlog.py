@@ -4,7 +4,7 @@
 """What each server was asked: every request as one JSON object a line, with a kind people can count by.
 
 acme2certifier and the emulators are wrapped by a middleware in their own process, the name server writes its
-queries itself, and Pebble's own log is read (it names method and resource, but no status).
+queries itself, and the other CAs' own logs are read (ownlogs.py).
 """
 
 from __future__ import annotations
@@ -53,6 +53,36 @@ ACME2CERTIFIER_PATHS = [
     (r"^/acme/revokecert$", "revokeCert"),
     (r"^/acme/renewal-info(/|$)", "renewalInfo"),
 ]
+OPENBAO_PATHS = [
+    (r"/acme/directory$", "directory"),
+    (r"/acme/new-nonce$", "newNonce"),
+    (r"/acme/new-account$", "newAccount"),
+    (r"/acme/account/", "account"),
+    (r"/acme/key-change$", "keyChange"),
+    (r"/acme/new-order$", "newOrder"),
+    (r"/acme/order/[^/]+/finalize$", "finalize"),
+    (r"/acme/order/[^/]+/cert$", "certificate"),
+    (r"/acme/order/", "order"),
+    (r"/acme/orders$", "orders"),
+    (r"/acme/authorization/", "authz"),
+    (r"/acme/challenge/", "challenge"),
+    (r"/acme/revoke-cert$", "revokeCert"),
+]
+STEP_CA_PATHS = [
+    (r"^/acme/[^/]+/directory$", "directory"),
+    (r"^/acme/[^/]+/new-nonce$", "newNonce"),
+    (r"^/acme/[^/]+/new-account$", "newAccount"),
+    (r"^/acme/[^/]+/account/[^/]+/orders$", "orders"),
+    (r"^/acme/[^/]+/account/", "account"),
+    (r"^/acme/[^/]+/key-change$", "keyChange"),
+    (r"^/acme/[^/]+/new-order$", "newOrder"),
+    (r"^/acme/[^/]+/order/[^/]+/finalize$", "finalize"),
+    (r"^/acme/[^/]+/order/", "order"),
+    (r"^/acme/[^/]+/authz/", "authz"),
+    (r"^/acme/[^/]+/challenge/", "challenge"),
+    (r"^/acme/[^/]+/certificate/", "certificate"),
+    (r"^/acme/[^/]+/revoke-cert$", "revokeCert"),
+]
 PEBBLE_PATHS = [
     (r"^/dir$", "directory"),
     (r"^/nonce-plz$", "newNonce"),
@@ -96,6 +126,16 @@ def acme2certifier_kind(method: str, path: str) -> str:
 def pebble_kind(method: str, path: str) -> str:
     """The ACME resource (names of RFC 8555 section 7.1) behind a path of Pebble."""
     return _first(PEBBLE_PATHS, path) or f"{method} {path}"
+
+
+def openbao_kind(method: str, path: str) -> str:
+    """The ACME resource (names of RFC 8555 section 7.1) behind a path of OpenBao."""
+    return _first(OPENBAO_PATHS, path) or f"{method} {path}"
+
+
+def step_ca_kind(method: str, path: str) -> str:
+    """The ACME resource (names of RFC 8555 section 7.1) behind a path of step-ca and of Caddy."""
+    return _first(STEP_CA_PATHS, path) or f"{method} {path}"
 
 
 def route53_kind(method: str, path: str) -> str:
@@ -190,27 +230,6 @@ def read_records(path: Path) -> list[Request]:
         )
         for entry in map(json.loads, lines)
     ]
-
-
-_PEBBLE_LINE = re.compile(r"^Pebble \S+ \S+ (?P<method>[A-Z]+) (?P<path>/\S*) -> calling handler\(\)$")
-
-
-def read_pebble(log: Path, offset: int) -> list[Request]:
-    """The requests in Pebble's own log, from an offset (bytes) on.
-
-    Its paths end at the resource (``/my-order/``), and a request it refuses before the handler (a wrong
-    method, no User-Agent) is not in it.
-    """
-    with open(log, "rb") as stream:
-        stream.seek(offset)
-        text = stream.read().decode("utf-8", errors="replace")
-    found = []
-    for line in text.splitlines():
-        match = _PEBBLE_LINE.match(line)
-        if match:
-            method, path = match["method"], match["path"]
-            found.append(Request(kind=pebble_kind(method, path), method=method, path=path, status=None, time=0.0))
-    return found
 
 
 def count(requests: Iterable[Request]) -> Counter[str]:

@@ -5,41 +5,23 @@
 
 from __future__ import annotations
 
-import http.client
 import os
 import socket
-import ssl
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
+from . import authorities, inventory, ports, processes
 from . import cloud_dns as cloud
-from . import inventory, ports, processes, tls
+from .authorities import Policy
 from .errors import LabError
 from .route53 import Access, Route53, Route53Error
-from .servers import acme2certifier, cloud_dns, dns, emulators, nginx, pebble, strict
+from .servers import cloud_dns, dns, emulators, nginx, strict
 from .state import State, read_json, write_json
-
-
-def https(base: str, ca_path: str, method: str, path: str, body: str | None = None) -> tuple[int, bytes]:
-    """One HTTPS request that trusts the lab's CA only."""
-    context = ssl.create_default_context(cafile=ca_path)
-    connection = http.client.HTTPSConnection(urlsplit(base).netloc, timeout=5, context=context)
-    try:
-        connection.request(method, path, body=body, headers={"User-Agent": "certfleet-lab"})
-        answer = connection.getresponse()
-        return answer.status, answer.read()
-    finally:
-        connection.close()
 
 
 def reset_log(state: State) -> None:
     for path in (state.root / "requests").glob("*.jsonl"):
         os.truncate(path, 0)
-    log = state.log(pebble.NAME)
-    write_json(state.settings("pebble-offset"), {"offset": log.stat().st_size if log.exists() else 0})
+    authorities.forget(state)
 
 
 def end(state: State) -> None:
@@ -48,21 +30,6 @@ def end(state: State) -> None:
     processes.stop(state, sorted(names, key=lambda name: not name.startswith("nginx-")))
     state.remove()
     ports.release(state.root)
-
-
-@dataclass(frozen=True)
-class Policy:
-    """What the CA takes and refuses, Pebble's switches and accounts, and which of the zones lie in Cloud DNS."""
-
-    """What the CA takes, refuses and wants renewed, Pebble's switches, and which of the zones lie in Cloud DNS."""
-
-    zones: list[str]
-    cloud_zones: list[str]
-    refused: list[str]
-    refused_at_finalize: list[str]
-    switches: dict[str, str]
-    binding_required: bool = False
-    renewal_force: bool = False
 
 
 class Starter:
@@ -84,13 +51,14 @@ class Starter:
         cloud_access = cloud_dns.launch(state, next(numbers)) if self.policy.cloud_zones else None
         dns.launch(state, access, cloud_access, int(dns_address.rpartition(":")[2]))
         public = strict.launch(state, access, next(numbers)) if self.strict else access
-        acme = self._launch_ca(dns_address, [next(numbers) for _number in range(4)])
+        ca_ports = [next(numbers) for _number in range(4)]
+        acme = authorities.launch(state, self.ca, self.policy, dns_address, ca_ports)
         hosts = [self._host(number, next(numbers)) for number in range(1, host_count + 1)]
         described = {host.name: nginx.prepare(state, host) for host in hosts}
         with ThreadPoolExecutor() as pool:
             zones = pool.submit(self._zones, access)
             cloud_zones = pool.submit(self._cloud_zones, cloud_access)
-            authority = pool.submit(self._await_ca, acme)
+            authority = pool.submit(authorities.wait, state, self.ca, acme, self.policy, dns_address)
             zone_ids = zones.result()
             authority.result()
             cloud_ids = cloud_zones.result()
@@ -112,64 +80,6 @@ class Starter:
         write_json(state.lab_json, lab)
         inventory.write(state, lab, python)
         reset_log(state)
-
-    def _launch_ca(self, dns_address: str, numbers: list[int]) -> dict[str, Any]:
-        state = self.state
-        folder = state.root / "tls"
-        authority = tls.make_authority("certfleet lab: listeners")
-        authority.write(folder / "ca.pem", folder / "ca.key")
-        listener = (folder / "listener.pem", folder / "listener.key")
-        tls.make_listener(authority).write(*listener)
-        acme: dict[str, Any] = {
-            "ca_path": str(folder / "ca.pem"),
-            "issuer_path": str(folder / "issuer.pem"),
-            "log": str(state.log(self.ca)),
-        }
-        if self.ca == pebble.NAME:
-            acme["management"] = f"https://{ports.LOOPBACK}:{numbers[1]}"
-            acme["directory"] = pebble.launch(
-                state,
-                port=numbers[0],
-                management_port=numbers[1],
-                dns=dns_address,
-                listener=listener,
-                unused_ports=(numbers[2], numbers[3]),
-                refused=self.policy.refused,
-                environment=self.policy.switches,
-                binding_required=self.policy.binding_required,
-            )
-            return acme
-        issuer = tls.make_authority("certfleet lab: acme2certifier")
-        acme["directory"] = acme2certifier.launch(
-            state,
-            port=numbers[0],
-            dns=dns_address,
-            listener=listener,
-            issuer=issuer,
-            allowed=[
-                zone
-                for zone in dict.fromkeys([*self.policy.zones, *self.policy.cloud_zones])
-                if zone not in self.policy.refused
-            ],
-            refused_at_finalize=self.policy.refused_at_finalize,
-            renewal_force=self.policy.renewal_force,
-        )
-        acme["crl"] = str(acme2certifier.crl_path(state))
-        (folder / "issuer.pem").write_bytes((state.root / acme2certifier.NAME / "ca.pem").read_bytes())
-        return acme
-
-    def _await_ca(self, acme: dict[str, Any]) -> None:
-        url = urlsplit(acme["directory"])
-
-        def ready() -> bool:
-            return https(acme["directory"], acme["ca_path"], "GET", url.path)[0] == 200
-
-        processes.wait_ready(self.state, self.ca, ready)
-        if self.ca == pebble.NAME:
-            status, root = https(acme["management"], acme["ca_path"], "GET", "/roots/0")
-            if status != 200:
-                raise LabError(f"Pebble does not show its root certificate (HTTP {status})")
-            Path(acme["issuer_path"]).write_bytes(root)
 
     def _zones(self, access: Access) -> dict[str, str]:
         client = Route53(access)

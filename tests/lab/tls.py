@@ -84,6 +84,20 @@ def make_authority(common_name: str) -> Pair:
     return Pair(certificate, key)
 
 
+def make_intermediate(root: Pair, common_name: str) -> Pair:
+    """A CA below a root, ECDSA P-256."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+    certificate = (
+        _builder(name, root.certificate.subject, key.public_key())
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(authority=True), critical=True)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(root.key.public_key()), critical=False)
+        .sign(root.key, hashes.SHA256())
+    )
+    return Pair(certificate, key)
+
+
 def make_listener(authority: Pair, hosts: Sequence[str] = ("localhost",)) -> Pair:
     """A server certificate for these hosts and 127.0.0.1."""
     key = ec.generate_private_key(ec.SECP256R1())

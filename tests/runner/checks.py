@@ -100,14 +100,14 @@ class Checks:
 
     def integration(self) -> None:
         """Tests in the lab, the matrix of controllers and hosts among them."""
-        self._provide_pebble()
+        self.provide_cas()
         self._provide_bind()
         self.matrix_environments()
         self._pytest("pytest integration", ["tests/integration"], {"CERTFLEET_MATRIX": str(MATRIX)})
 
     def test_providers(self) -> None:
         """Every test that touches DNS, once with each provider."""
-        self._provide_pebble()
+        self.provide_cas()
         self.matrix_environments()
         wanted = os.environ.get("PROVIDER")
         for name in [wanted] if wanted else PROVIDERS:
@@ -179,18 +179,22 @@ class Checks:
         elif found is None:
             self.console.skip("tests with BIND", "apt-get install bind9 brings it")
 
-    def _provide_pebble(self) -> None:
-        """Have the lab find or build Pebble once, before several test processes want it."""
-        log = LOGS / "pebble.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        log.unlink(missing_ok=True)
-        try:
-            words = [str(self.tools.bin("python")), "-m", "tests.lab", "pebble"]
-            path = call(log, words, env=environment(collections=LINKED), timeout=600).strip().splitlines()[-1]
-        except StepFailed:
-            self.console.skip("tests with Pebble", log.read_text(encoding="utf-8").strip().splitlines()[-1])
-        else:
-            self.console.say(f"Pebble: {path}")
+    def provide_cas(self, *, build: bool = False) -> None:
+        """Have the lab find or bring the CAs' programs once, before several test processes want them.
+
+        build: step-ca itself, where only Caddy is there.
+        """
+        for name in ("pebble", "openbao", "step-ca"):
+            log = LOGS / f"{name}.log"
+            log.parent.mkdir(parents=True, exist_ok=True)
+            log.unlink(missing_ok=True)
+            words = [str(self.tools.bin("python")), "-m", "tests.lab", "program", name, *(["--build"] if build else [])]
+            try:
+                path = call(log, words, env=environment(collections=LINKED), timeout=1200).strip().splitlines()[-1]
+            except StepFailed:
+                self.console.skip(f"tests with {name}", log.read_text(encoding="utf-8").strip().splitlines()[-1])
+            else:
+                self.console.say(f"{name}: {path}")
 
     def _call(self, title: str, argv: Sequence[str | Path], env: dict[str, str], cwd: Path = ROOT) -> None:
         self.console.step(title, lambda log: call(log, argv, env=env, cwd=cwd, timeout=600) and None)

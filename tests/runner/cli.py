@@ -26,6 +26,7 @@ make bench        how many requests a certificate costs, one by one and in a bat
 make race         eight writers in one DNS zone of each provider: no value may be lost; WRITE=upsert must lose some
 make bench-dns    how many API calls 1,000 and 10,000 TXT values cost, beside other programs; PEERS=0 leaves those out
                   (for both, PROVIDER=route53 or PROVIDER=cloud_dns chooses one)
+make interop      what of the protocol works with which CA, on four real ones; writes docs/interop.md
 make worst        50 certificates from Pebble at its worst, then each endpoint failing in each way in turn
 make changelog    CHANGELOG.rst from changelogs/
 make clean        remove .cache and all that was brought there
@@ -39,6 +40,7 @@ PROGRAMS = {
     "race": "tests.benchmarks.race",
     "worst": "tests.benchmarks.worst",
     "bench-dns": "tests.benchmarks.dns_calls",
+    "interop": "tests.interop",
 }
 
 
@@ -68,6 +70,8 @@ def _run(target: str, rest: list[str]) -> int:
         return demo.main()
     checks = Checks(Console())
     if target in PROGRAMS:
+        if target == "interop":
+            checks.provide_cas(build=True)
         return checks.program(PROGRAMS[target])
     names = ("lint", "sanity", "units", "integration") if target == "test" else (target,)
     if target == "changelog":

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import importlib
 import io
+import ipaddress
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -97,9 +99,10 @@ def key_pem(key: Any, passphrase: str | None = None) -> str:
     return pem.decode()
 
 
-def make_csr(*names: str, key: Any = None) -> str:
-    """A CSR in PEM."""
-    extension = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
+def make_csr(*names: str, key: Any = None, ips: Sequence[str] = ()) -> str:
+    """A CSR in PEM for DNS names and IP addresses."""
+    addresses = [x509.IPAddress(ipaddress.ip_address(address)) for address in ips]
+    extension = x509.SubjectAlternativeName([*(x509.DNSName(name) for name in names), *addresses])
     builder = x509.CertificateSigningRequestBuilder(x509.Name([])).add_extension(extension, critical=False)
     signed = builder.sign(key or make_key(), hashes.SHA256())
     return signed.public_bytes(serialization.Encoding.PEM).decode()

@@ -48,7 +48,7 @@ class Order:
     @property
     def authorizations(self) -> list[str]:
         """URLs of its authorizations."""
-        return [str(url) for url in self.body.get("authorizations", [])]
+        return [str(url) for url in self.body.get("authorizations") or []]
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class Authorization:
     @property
     def challenges(self) -> list[Challenge]:
         """What the CA would take as proof."""
-        return [Challenge(entry) for entry in self.body.get("challenges", []) if isinstance(entry, dict)]
+        return [Challenge(entry) for entry in self.body.get("challenges") or [] if isinstance(entry, dict)]
 
     def challenge(self, kind: str) -> Challenge:
         """The challenge of a type. Raises CertfleetError with the types that are offered."""

@@ -53,10 +53,17 @@ dns_validation_pause_timer: 0
 
 [Order]
 allowed_domainlist: {allowed}
+identifier_limit: 100
 profiles: {profiles}
 
 [Renewalinfo]
 renewal_force: {renewal_force}
+"""
+
+EAB_CONFIGURATION = """
+[EABhandler]
+eab_handler_module: acme2certifier.eabhandlers.json_handler
+key_file: {folder}/eab.json
 """
 
 
@@ -74,7 +81,8 @@ def launch(
     issuer: Pair,
     allowed: list[str],
     refused_at_finalize: list[str],
-    renewal_force: bool,
+    renewal_force: bool = False,
+    external_accounts: dict[str, str] | None = None,
 ) -> str:
     """Write the configuration and start the server.
 
@@ -84,6 +92,7 @@ def launch(
     :param allowed: domains whose names are taken at newOrder, others are refused there (rejectedIdentifier).
     :param refused_at_finalize: names refused when the order is finalized (badCSR).
     :param renewal_force: suggest windows of renewal that begin in the past.
+    :param external_accounts: key identifiers and MAC keys (base64url), one of which a new account must be bound to.
     :returns: the URL of the directory.
     """
     folder = state.folder(NAME)
@@ -102,8 +111,11 @@ def launch(
             allowed=json.dumps(patterns),
             profiles=json.dumps(PROFILES),
             renewal_force=renewal_force,
-        ),
+        )
+        + (EAB_CONFIGURATION.format(folder=folder) if external_accounts else ""),
     )
+    if external_accounts:
+        write_json(folder / "eab.json", external_accounts)
     write_json(
         state.settings(NAME),
         {"port": port, "certfile": str(listener[0]), "keyfile": str(listener[1]), "dns_port": int(dns_port)},

@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import re
 import shutil
 import subprocess
 import tempfile
@@ -16,6 +14,7 @@ from pathlib import Path
 from ..errors import MissingProgram
 from ..ports import LOOPBACK
 from ..processes import start
+from ..programs import bringing, cache_folder, go_build, go_version
 from ..state import State, write_json
 
 NAME = "pebble"
@@ -50,34 +49,12 @@ WORST = {
 }
 
 
-def cache_folder() -> Path:
-    """Where built binaries are kept: CERTFLEET_CACHE, else .cache in the checkout."""
-    given = os.environ.get("CERTFLEET_CACHE")
-    return Path(given).absolute() if given else Path(__file__).resolve().parents[3] / ".cache"
-
-
 def version_of(binary: Path) -> str:
     """The version that the Go tool chain wrote into a binary ("2.10.1"), "" when it is not told.
 
     ``pebble -version`` says "dev" for every binary that ``go install`` built.
     """
-    match = re.search(rb"mod\t" + MODULE.encode() + rb"\tv(\d+\.\d+\.\d+)", binary.read_bytes())
-    return match[1].decode() if match else ""
-
-
-def _built(cache: Path) -> str:
-    """Build the pinned version into the cache; returns "" or why that was not possible."""
-    go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin:/usr/lib/go/bin")
-    if go is None:
-        return "there is no Go"
-    with tempfile.TemporaryDirectory(dir=cache, prefix="go-") as folder:
-        environment = {**os.environ, "GOBIN": folder, "CGO_ENABLED": "0"}
-        command = [go, "install", f"{MODULE}/cmd/pebble@v{VERSION}"]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            return "go install failed: " + " ".join(done.stderr.split())[-300:]
-        os.replace(Path(folder) / "pebble", cache / "pebble")
-    return ""
+    return go_version(binary, MODULE)
 
 
 def _from_debian(cache: Path) -> str:
@@ -114,18 +91,14 @@ def find() -> Path:
 
     :raises MissingProgram: when there is none; the message names what would bring one.
     """
-    cache = cache_folder() / "bin"
     on_path = shutil.which("pebble")
-    for candidate in ([Path(on_path)] if on_path else []) + [cache / "pebble"]:
+    for candidate in ([Path(on_path)] if on_path else []) + [cache_folder() / "pebble"]:
         if candidate.is_file() and version_of(candidate) == VERSION:
             return candidate
-    cache.mkdir(parents=True, exist_ok=True)
-    with open(cache / "pebble.lock", "w") as lock:
-        # Labs that start together build it once.
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with bringing("pebble") as cache:
         if (cache / "pebble").is_file():
             return cache / "pebble"
-        reasons = [_built(cache)]
+        reasons = [go_build(f"{MODULE}/cmd/pebble", VERSION, cache / "pebble")]
         if not reasons[0]:
             return cache / "pebble"
         if on_path:
