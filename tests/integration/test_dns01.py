@@ -37,6 +37,7 @@ def test_from_nothing_to_present_and_back(cloud: Cloud | GoogleCloud) -> None:
     wanted = {name: [ONE, TWO]}
     expected = {name: (60, sorted([quote(ONE), quote(TWO)]))}
 
+    cloud.count()
     planned = cloud.module(wanted, check=True)
     assert planned.returncode == 0
     assert planned.result["changed"]
