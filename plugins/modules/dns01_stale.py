@@ -18,7 +18,8 @@ description:
     still lives, and whether the value is still in DNS.
   - It removes those values and no others. Other values at the same name, and their TTL, are kept even when another
     program changes them at the same time.
-  - Values of a run that still lives are never removed.
+  - Values of a run that still lives are never removed. When one comes to need a value while it is being removed, the
+    value is put back.
 options:
   journal:
     description:

@@ -66,7 +66,8 @@ def manage_stale(module: AnsibleModule) -> NoReturn:
         engine = None
         if params["dns_providers"] and entries:
             engine = build_engine(
-                {"dns_providers": params["dns_providers"], "dns_wait": "none", "dns_follow_cname": False}
+                {"dns_providers": params["dns_providers"], "dns_wait": "none", "dns_follow_cname": False},
+                journal=journal,
             )
         seen = engine.plan([], state="absent", placed=[one.placed for one in entries]) if engine else Outcome()
         removable = {one.placed for one in entries if not one.alive} if absent else set()
@@ -77,7 +78,7 @@ def manage_stale(module: AnsibleModule) -> NoReturn:
             changes = done.sets
         if absent and not module.check_mode:
             journal.sweep()
-    for trouble in dict.fromkeys(journal.troubles):
+    for trouble in dict.fromkeys([*journal.troubles, *journal.left_to_others]):
         module.warn(trouble)
     if module.check_mode:
         done.gone.update((one, seen.gone.get(one, False)) for one in removable)

@@ -19,7 +19,7 @@ import secrets
 import stat
 import time
 from collections.abc import Collection, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 from .._errors import CertfleetError
@@ -89,11 +89,17 @@ class Folder:
 
     # --- files
 
-    def begin(self, moment: str, content: bytes) -> tuple[int, str]:
+    @contextmanager
+    def moment(self) -> Generator[list[RunFile], None, None]:
+        """All runs' files, which nobody else looks at or begins until the end of this. Raises CertfleetError."""
+        with self._locked(exclusive=True):
+            yield [found for found, fd in self._each()]
+
+    def begin(self, moment: str, content: bytes, *, locked: bool = False) -> tuple[int, str]:
         """Make the file of a run, locked and on the disk; its open descriptor and its name. moment: when the run began,
-        as YYYYMMDDTHHMMSSZ. Raises CertfleetError."""
+        as YYYYMMDDTHHMMSSZ; locked: the caller is within moment(). Raises CertfleetError."""
         name = f"{moment}-{secrets.token_hex(8)}.jsonl"
-        with self._locked(exclusive=True), self._explained(self._in(name)):
+        with nullcontext() if locked else self._locked(exclusive=True), self._explained(self._in(name)):
             fd = os.open(name, _OPEN | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600, dir_fd=self._fd)
             try:
                 if not self._try_lock(fd, fcntl.LOCK_EX):
@@ -118,12 +124,12 @@ class Folder:
                 return []
             return [found for found, fd in self._each()]
 
-    def strike(self, values: Collection[Placed], orders: Collection[Noted] = ()) -> None:
+    def strike(self, values: Collection[Placed], orders: Collection[Noted] = (), *, locked: bool = False) -> None:
         """Note down in the files of dead runs that these values are gone and these orders settled, and remove those
-        files that have no more. Raises CertfleetError."""
+        files that have no more. locked: the caller is within moment(). Raises CertfleetError."""
         wanted, done = set(values), set(orders)
         now = time.time()
-        with self._locked(exclusive=True):
+        with nullcontext() if locked else self._locked(exclusive=True):
             for found, fd in self._each():
                 told = found.told
                 if found.alive or told.later:

@@ -18,7 +18,7 @@ from typing import Any, Callable
 
 from .._errors import CertfleetError
 from . import model
-from .folder import ORDER_LIFE, Folder, append
+from .folder import ORDER_LIFE, Folder, RunFile, append
 from .model import KEPT, PASSING, Noted, Placed, Run
 
 _UNKNOWN = Run("", "", 0.0, 0, "", "", KEPT)
@@ -50,6 +50,8 @@ class Journal:
         self._torn = False
         #: What went wrong without harm to DNS, for warnings.
         self.troubles: list[str] = []
+        #: Which values were not taken away because another run needs them, for those who asked for it.
+        self.left_to_others: list[str] = []
 
     def announce(self, values: Iterable[Placed]) -> None:
         """Note down that these values are about to be added; it is on the disk when this returns.
@@ -109,6 +111,65 @@ class Journal:
         if missing:
             self._cross_off(missing, everywhere=True)
 
+    def share(self, values: Iterable[Placed]) -> set[Placed]:
+        """Of values that are about to be taken away, those that other runs which live have announced: they are left to
+        these and crossed off here, so that of two runs one takes them away. Never raises."""
+        others: dict[Placed, Run] = {}
+        wanted = set(values)
+        if not wanted:
+            return set()
+        try:
+            with self._folder.moment() as files:
+                others = self._needed(files, wanted)
+                own = others.keys() & self._left
+                if own and self._fd >= 0:
+                    self._write(model.gone(own, self._clock()))
+                self._left -= own
+        except CertfleetError as error:
+            self.troubles.append(f"what other runs need, or whose it is, is not certain: {error}")
+        for one in sorted(others):
+            self.left_to_others.append(
+                f"the TXT value {one.value} of {one.name} was not taken away: {others[one].owner or 'another run'},"
+                " which runs at the moment, needs it too"
+            )
+        return set(others)
+
+    def removed(self, values: Iterable[Placed], unsure: Iterable[Placed] = ()) -> set[Placed]:
+        """Cross off values that were just taken away, of this run and of all that no longer run.
+
+        unsure: those of which that is not certain; they stay. Returned are those of both that other runs which live
+        have announced by now: they have to be put back, and are noted down here until share() leaves them to others.
+        Never raises.
+        """
+        gone = set(values)
+        asked = gone | set(unsure)
+        needed: set[Placed] = set()
+        if not asked:
+            return needed
+        try:
+            with self._folder.moment() as files:
+                needed = set(self._needed(files, asked))
+                new, own = needed - self._left, (gone - needed) & self._left
+                if new:
+                    self._left |= new
+                    self._append(model.announced(new, self._clock()), locked=True)
+                if own and self._fd >= 0:
+                    self._write(model.gone(own, self._clock()))
+                self._left -= own
+                self._folder.strike(gone, locked=True)
+        except CertfleetError as error:
+            self.troubles.append(f"values that are gone stay in the journal: {error}")
+            self._cross_off(gone - needed, everywhere=False)
+        return needed
+
+    def _needed(self, files: Iterable[RunFile], values: set[Placed]) -> dict[Placed, Run]:
+        return {
+            one: file.told.run or _UNKNOWN
+            for file in files
+            if file.alive and file.name != self._name
+            for one in values & file.told.values.keys()
+        }
+
     def sweep(self) -> None:
         """Remove the files of dead runs that have nothing left, as forget() does too. Never raises."""
         self._cross_off(set(), everywhere=True)
@@ -163,10 +224,10 @@ class Journal:
                 self._fd = -1
             self._folder.close()
 
-    def _append(self, lines: bytes) -> None:
+    def _append(self, lines: bytes, *, locked: bool = False) -> None:
         if self._fd < 0:
             moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._run.started))
-            self._fd, self._name = self._folder.begin(moment, self._run.line() + lines)
+            self._fd, self._name = self._folder.begin(moment, self._run.line() + lines, locked=locked)
         else:
             self._write(lines)
 
