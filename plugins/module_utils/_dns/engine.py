@@ -49,6 +49,9 @@ class Notes(Protocol):
     def withdraw(self, values: Iterable[Placed]) -> None:
         """These were announced and then not added; who else added them is another matter."""
 
+    def found(self, values: Iterable[Placed]) -> None:
+        """These were announced and then found there already, which is certain."""
+
     def share(self, values: Iterable[Placed]) -> set[Placed]:
         """These are about to be taken away; those of them that are to stay, since another run takes them away."""
 
@@ -240,6 +243,7 @@ class Engine:
             self._leave(places, self._journal.share(_all(places)), outcome)
         done: list[Placed] = []
         unsure: list[Placed] = []
+        found: list[Placed] = []
         for place in places:
             if not place.records:
                 continue
@@ -265,10 +269,13 @@ class Engine:
                     done += place.placed([record])
                 elif record.name in written.unsure:
                     unsure += place.placed([record])
+                elif not failed and record not in before and not outcome.changed.get(record):
+                    found += place.placed([record])
         if self._journal is not None and absent:
             self._give_back(self._journal, places, self._journal.removed(done, unsure), outcome)
         elif self._journal is not None:
             self._journal.withdraw(done)
+            self._journal.found(found)
         return outcome, waits
 
     def _run(self, place: _Place, *, absent: bool) -> Written:

@@ -46,6 +46,8 @@ class Journal:
         self._fd = -1
         self._name = ""
         self._left: set[Placed] = set()
+        #: Of those, what other runs had noted down by then.
+        self._elsewhere: set[Placed] = set()
         self._orders: set[Noted] = set()
         self._torn = False
         #: What went wrong without harm to DNS, for warnings.
@@ -61,8 +63,14 @@ class Journal:
             return
         lines = model.announced(new, self._clock())
         # Before it is tried: what may have been noted down is noted down as gone.
-        self._left |= new
-        self._append(lines)
+        if self._run.kind != KEPT:
+            self._left |= new
+            self._append(lines)
+            return
+        with self._folder.moment() as files:
+            self._elsewhere |= self._of_others(files, new)
+            self._left |= new
+            self._append(lines, locked=True)
 
     def note_orders(self, orders: Iterable[Noted]) -> None:
         """Note down orders that were made, for a later run to go on with when this one is killed. Never raises."""
@@ -104,6 +112,21 @@ class Journal:
     def withdraw(self, values: Iterable[Placed]) -> None:
         """Cross off what this run has announced and not added. An earlier run may have added it. Never raises."""
         self._cross_off(set(values), everywhere=False)
+
+    def found(self, values: Iterable[Placed]) -> None:
+        """Cross off what this run has announced and then found there already, when it is to stay and no other run has
+        noted it down: somebody else put it there. What is not to stay is taken away in any case. Never raises."""
+        there = (set(values) & self._left) - self._elsewhere
+        if self._run.kind != KEPT or not there:
+            return
+        try:
+            with self._folder.moment() as files:
+                foreign = there - self._of_others(files, there)
+                if foreign and self._fd >= 0:
+                    self._write(model.gone(foreign, self._clock()))
+                self._left -= foreign
+        except CertfleetError as error:
+            self.troubles.append(f"values that were there already stay in the journal: {error}")
 
     def forget(self, values: Iterable[Placed]) -> None:
         """Cross off values that are certainly not there: of this run and of all that no longer run. Never raises."""
@@ -161,6 +184,10 @@ class Journal:
             self.troubles.append(f"values that are gone stay in the journal: {error}")
             self._cross_off(gone - needed, everywhere=False)
         return needed
+
+    def _of_others(self, files: Iterable[RunFile], values: set[Placed]) -> set[Placed]:
+        """Those that any other run has noted down, whether it lives or not."""
+        return {one for file in files if file.name != self._name for one in values & file.told.values.keys()}
 
     def _needed(self, files: Iterable[RunFile], values: set[Placed]) -> dict[Placed, Run]:
         return {

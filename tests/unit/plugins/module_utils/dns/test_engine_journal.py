@@ -45,6 +45,9 @@ class Notebook:
     def withdraw(self, values: Iterable[Placed]) -> None:
         self.left -= set(values)
 
+    def found(self, values: Iterable[Placed]) -> None:
+        assert {(one.name, one.value) for one in values} <= held(self.memory)
+
     def share(self, values: Iterable[Placed]) -> set[Placed]:
         return set()
 
@@ -318,6 +321,59 @@ def test_what_cannot_be_put_back_is_told(runs: Runs) -> None:
     runs.memory.before_write = announce
     error = first.absent([V]).failed[V]
     assert "is gone and cannot be put back, though another run has come to need it: Memory refuses" in str(error)
+
+
+def test_a_value_that_others_put_there_is_not_claimed(runs: Runs) -> None:
+    runs.memory.put(V.name, 900, '"v"')
+    one, journal = runs.begin(KEPT)
+    assert one.present([V, W]).changed == {V: False, W: True}
+    assert runs.noted() == {placed(W)}
+    journal.close()
+    runs.journals.remove(journal)
+    assert runs.noted() == {placed(W)}
+
+
+def test_a_value_that_this_run_put_there_before_is_claimed(runs: Runs) -> None:
+    one, _ = runs.begin(KEPT)
+    one.present([V])
+    assert one.present([V]).changed == {V: False}
+    assert runs.noted() == {placed(V)}
+
+
+def test_a_value_that_may_be_from_this_run_is_claimed(runs: Runs) -> None:
+    runs.memory.lost = 1
+    runs.begin(KEPT)[0].present([V])
+    assert runs.noted() == {placed(V)}
+
+
+@pytest.mark.parametrize("kind", [PASSING, KEPT])
+@pytest.mark.parametrize("lives", [True, False])
+def test_a_value_that_another_run_put_there_is_claimed(runs: Runs, kind: str, lives: bool) -> None:
+    other, journal = runs.begin(kind)
+    other.present([V])
+    if not lives:
+        os.close(journal._fd)
+        runs.journals.remove(journal)
+    one, mine = runs.begin(KEPT)
+    assert one.present([V]).changed == {V: False}
+    other.absent([V]) if lives else None
+    mine.close()
+    runs.journals.remove(mine)
+    assert [(entry.run.id, entry.kept) for entry in runs.begin()[1].entries()] == [(mine._run.id, True)]
+    assert held(runs.memory) == {(V.name, "v")}
+
+
+def test_what_another_run_leaves_before_it_is_found_there_stays_noted_down(runs: Runs) -> None:
+    (other, _), (one, _) = runs.begin(), runs.begin(KEPT)
+    other.present([V])
+
+    def leave(number: int) -> None:
+        runs.memory.before_write = lambda number: None
+        assert other.absent([V]).changed == {V: False}
+
+    runs.memory.before_write = leave
+    assert one.present([V]).changed == {V: False}
+    assert runs.noted() == {placed(V)}
 
 
 STEPS = st.lists(st.tuples(st.integers(1, 2), st.booleans()), max_size=4)
