@@ -215,7 +215,8 @@ class Engine:
             if _where(one) not in self._served:
                 outcome.unserved[one] = CertfleetError(
                     f"{one.name} was written to the zone {one.zone} ({_shown(one)}), which is not served here{trouble}",
-                    remedy="Give the provider as it was when the value was written.",
+                    remedy="Give the provider as it was when the value was written. When the zone is no more,"
+                    " state=forgotten of dns01_stale crosses the value off the journal.",
                 )
                 continue
             try:
