@@ -52,9 +52,7 @@ class Folder:
     """
 
     def __init__(self, path: str, *, create: bool) -> None:
-        if not os.path.isabs(path):
-            raise CertfleetError(f"the journal {path} is not an absolute path")
-        self.path = os.path.normpath(path)
+        self.path = _absolute(path)
         self._fd = -1
         if create:
             self._make()
@@ -215,15 +213,46 @@ class Folder:
         try:
             yield
         except OSError as error:
-            if error.errno in (errno.ELOOP, errno.ENOTDIR):
-                raise CertfleetError(
-                    f"the journal {path} is a link or not what should be there; it is not followed",
-                    remedy="Give a directory, or see who put that there.",
-                ) from error
-            raise CertfleetError(
-                f"the journal {path}: {os.strerror(error.errno or 0)}",
-                remedy="Give a directory that this user may write to, below one that exists.",
-            ) from error
+            raise explained(path, error) from error
+
+
+def check(path: str) -> None:
+    """Look whether a run could keep its journal there, and change nothing. Raises CertfleetError when not."""
+    place = _absolute(path)
+    if os.path.lexists(path):
+        Folder(path, create=False).close()
+    else:
+        place = os.path.dirname(place)
+    try:
+        fd = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            if os.fstatvfs(fd).f_flag & os.ST_RDONLY:
+                raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        finally:
+            os.close(fd)
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise explained(path, error) from error
+
+
+def _absolute(path: str) -> str:
+    if not os.path.isabs(path):
+        raise CertfleetError(f"the journal {path} is not an absolute path")
+    return os.path.normpath(path)
+
+
+def explained(path: str, error: OSError) -> CertfleetError:
+    """What the error means for the journal, and what helps."""
+    if error.errno in (errno.ELOOP, errno.ENOTDIR):
+        return CertfleetError(
+            f"the journal {path} is a link or not what should be there; it is not followed",
+            remedy="Give a directory, or see who put that there.",
+        )
+    remedy = "Give a directory that this user may write to, below one that exists."
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        remedy = "Make room on its file system, or in this user's quota."
+    return CertfleetError(f"the journal {path}: {os.strerror(error.errno or 0)}", remedy=remedy)
 
 
 def append(fd: int, data: bytes) -> None:

@@ -18,7 +18,7 @@ from typing import Any, Callable
 
 from .._errors import CertfleetError
 from . import model
-from .folder import ORDER_LIFE, Folder, RunFile, append
+from .folder import ORDER_LIFE, Folder, RunFile, append, check, explained
 from .model import KEPT, PASSING, Noted, Placed, Run
 
 _UNKNOWN = Run("", "", 0.0, 0, "", "", KEPT)
@@ -263,9 +263,7 @@ class Journal:
             append(self._fd, (b"\n" if self._torn else b"") + lines)
         except OSError as error:
             self._torn = True
-            raise CertfleetError(
-                f"the journal {os.path.join(self._folder.path, self._name)} cannot be written: {error.strerror}"
-            ) from error
+            raise explained(os.path.join(self._folder.path, self._name), error) from error
 
 
 @contextmanager
@@ -282,8 +280,7 @@ def open_journal(
         yield None
         return
     if check_mode:
-        if os.path.lexists(path):
-            Folder(path, create=False).close()
+        check(path)
         yield None
         return
     run = Run(
