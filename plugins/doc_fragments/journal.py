@@ -15,7 +15,10 @@ options:
       - A directory on the controller to note down in, before each write to DNS, which values this run is about to
         add. Without it, nothing tells after a run was killed (SIGKILL, power loss) which values it has left.
       - It is made with mode 0700 when it is not there; the one above it must be. One that others may write to, or that
-        is a link, is refused.
+        is a link, is refused, in check mode too.
+      - Values that are meant to stay and were there already are not noted down as this run's, unless another run with
+        the same journal put them there.
+      - A value that another run with the same journal has noted down too is left to that run as long as it lives.
       - Runs lock their files in it. On a network file system, locks must count for all machines that use it.
       - There is no secret in it; see also M(certfleet.acme.dns01_stale).
     type: path

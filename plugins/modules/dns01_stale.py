@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: dns01_stale
-short_description: List or remove TXT values that killed runs have left in DNS
+short_description: List, remove or forget TXT values that killed runs have left in DNS
 version_added: 1.0.0
 author:
   - certfleet.acme contributors (@certfleet)
@@ -18,7 +18,8 @@ description:
     still lives, and whether the value is still in DNS.
   - It removes those values and no others. Other values at the same name, and their TTL, are kept even when another
     program changes them at the same time.
-  - Values of a run that still lives are never removed.
+  - Values of a run that still lives are never removed. When one comes to need a value while it is being removed, the
+    value is put back.
 options:
   journal:
     description:
@@ -30,8 +31,11 @@ options:
       - V(listed) changes nothing.
       - V(absent) removes the values that O(older_than) and O(owner) mean, and crosses them off the journal. At least
         one of the two is needed.
+      - V(forgotten) crosses off the values that these mean and changes nothing in DNS. It is for values that cannot be
+        removed any more, such as those of a zone that was deleted. Those that O(dns_providers) still have, or cannot be
+        asked for, stay in the journal.
     type: str
-    choices: [listed, absent]
+    choices: [listed, absent, forgotten]
     default: listed
   older_than:
     description:
@@ -101,6 +105,16 @@ EXAMPLES = r"""
     journal: /var/lib/certfleet/journal
     state: absent
     owner: awx job 4711
+    dns_providers:
+      - provider: route53
+  delegate_to: localhost
+  run_once: true
+
+- name: Forget what was left in zones that do not exist any more
+  certfleet.acme.dns01_stale:
+    journal: /var/lib/certfleet/journal
+    state: forgotten
+    older_than: 4w
     dns_providers:
       - provider: route53
   delegate_to: localhost
@@ -175,7 +189,7 @@ records:
       type: bool
       sample: true
     changed:
-      description: Whether it was removed from DNS, or would be in check mode.
+      description: Whether it was removed from DNS or, with O(state=forgotten), crossed off; or would be in check mode.
       type: bool
       sample: true
     failed:
@@ -184,7 +198,7 @@ records:
       type: bool
       sample: false
     msg:
-      description: Why. Also for a zone that is not served.
+      description: Why. Also for a zone that is not served, and for a value that is in DNS and so was not forgotten.
       type: str
       sample: ""
 failed_items:

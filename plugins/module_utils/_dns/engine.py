@@ -49,8 +49,15 @@ class Notes(Protocol):
     def withdraw(self, values: Iterable[Placed]) -> None:
         """These were announced and then not added; who else added them is another matter."""
 
-    def forget(self, values: Iterable[Placed]) -> None:
-        """These are certainly not there, whoever added them."""
+    def found(self, values: Iterable[Placed]) -> None:
+        """These were announced and then found there already, which is certain."""
+
+    def share(self, values: Iterable[Placed]) -> set[Placed]:
+        """These are about to be taken away; those of them that are to stay, since another run takes them away."""
+
+    def removed(self, values: Iterable[Placed], unsure: Iterable[Placed] = ()) -> set[Placed]:
+        """These were taken away, whoever added them, those that are unsure perhaps; those of them that another run has
+        come to need meanwhile, which are noted down as this one's until share() says otherwise."""
 
 
 class Engine:
@@ -208,7 +215,8 @@ class Engine:
             if _where(one) not in self._served:
                 outcome.unserved[one] = CertfleetError(
                     f"{one.name} was written to the zone {one.zone} ({_shown(one)}), which is not served here{trouble}",
-                    remedy="Give the provider as it was when the value was written.",
+                    remedy="Give the provider as it was when the value was written. When the zone is no more,"
+                    " state=forgotten of dns01_stale crosses the value off the journal.",
                 )
                 continue
             try:
@@ -228,12 +236,18 @@ class Engine:
         places = self._places(records, outcome, placed)
         if self._journal is not None and not absent:
             try:
-                self._journal.announce(one for place in places for one in place.placed(place.records))
+                self._journal.announce(_all(places))
             except CertfleetError as cause:
                 outcome.failed.update({record: cause for place in places for record in place.records})
                 return outcome, waits
+        elif self._journal is not None:
+            self._leave(places, self._journal.share(_all(places)), outcome)
         done: list[Placed] = []
+        unsure: list[Placed] = []
+        found: list[Placed] = []
         for place in places:
+            if not place.records:
+                continue
             error = broken.get(id(place.provider))
             if error is not None:
                 outcome.failed.update(dict.fromkeys(place.records, error))
@@ -244,16 +258,7 @@ class Engine:
             if not absent:
                 # Before the first request: an interrupted call must not leave values that nobody knows of.
                 self.possibly_there.update(place.records)
-            known = self._known.setdefault((id(place.provider), place.zone.id), {})
-            written = ZoneWriter(
-                place.provider,
-                place.zone,
-                place.wishes(),
-                absent=absent,
-                ttl=self._ttl,
-                known=known,
-                sleep=self._sleep,
-            ).run()
+            written = self._run(place, absent=absent)
             if written.fatal is not None:
                 broken[id(place.provider)] = written.fatal
             waits.append(self._account(place, written, outcome))
@@ -263,11 +268,78 @@ class Engine:
                 if (not failed) if absent else untouched:
                     self.possibly_there.discard(record)
                     done += place.placed([record])
+                elif record.name in written.unsure:
+                    unsure += place.placed([record])
+                elif not failed and record not in before and not outcome.changed.get(record):
+                    found += place.placed([record])
         if self._journal is not None and absent:
-            self._journal.forget(done)
+            self._give_back(self._journal, places, self._journal.removed(done, unsure), outcome)
         elif self._journal is not None:
             self._journal.withdraw(done)
+            self._journal.found(found)
         return outcome, waits
+
+    def _run(self, place: _Place, *, absent: bool) -> Written:
+        known = self._known.setdefault((id(place.provider), place.zone.id), {})
+        return ZoneWriter(
+            place.provider,
+            place.zone,
+            place.wishes(),
+            absent=absent,
+            ttl=self._ttl,
+            known=known,
+            sleep=self._sleep,
+        ).run()
+
+    def _leave(self, places: Iterable[_Place], shared: Collection[Placed], outcome: Outcome) -> None:
+        """Take out of the places what is left to other runs: it is neither gone nor failed."""
+        for place in places:
+            left = {record for record, one in zip(place.records, place.placed(place.records)) if one in shared}
+            place.records = [record for record in place.records if record not in left]
+            self.possibly_there -= left
+            outcome.changed.update(dict.fromkeys(left, False))
+            for one in [one for one, target in outcome.placed.items() if target in left]:
+                del outcome.placed[one]
+
+    def _give_back(self, journal: Notes, places: list[_Place], needed: set[Placed], outcome: Outcome) -> None:
+        """Put back what other runs have announced between the decision to take it away and that.
+
+        By then they may have ended and left it to this run, which takes it away again, and so on. After a few rounds it
+        stays, noted down as left by this run.
+        """
+        for last in (False, False, True):
+            places = _only(places, needed)
+            if not places:
+                return
+            there, failed = self._repeat(places, outcome, absent=False)
+            for one, error in failed.items():
+                outcome.failed[TxtRecord(one.name, one.value)] = CertfleetError(
+                    f"the TXT value {one.value} of {one.name} is gone and cannot be put back, though another run has"
+                    f" come to need it: {error}"
+                )
+            shared = journal.share(there)
+            stays = there if last else shared
+            self._leave(_only(places, stays), stays, outcome)
+            gone, failed = self._repeat(_only(places, there - stays), outcome, absent=True)
+            outcome.failed.update({TxtRecord(one.name, one.value): error for one, error in failed.items()})
+            needed = journal.removed(gone, failed)
+
+    def _repeat(
+        self, places: Iterable[_Place], outcome: Outcome, *, absent: bool
+    ) -> tuple[set[Placed], dict[Placed, CertfleetError]]:
+        """Write to names that were written in this call; what is as it should be, and why the rest is not."""
+        done: set[Placed] = set()
+        failed: dict[Placed, CertfleetError] = {}
+        for place in places:
+            written = self._run(place, absent=absent)
+            for name, (old, new) in written.sets.items():
+                outcome.sets[name] = (outcome.sets.get(name, (old, new))[0], new)
+            for one in place.placed(place.records):
+                if one.name in written.failed:
+                    failed[one] = written.failed[one.name]
+                else:
+                    done.add(one)
+        return done, failed
 
     def _account(self, place: _Place, written: Written, outcome: Outcome) -> ZoneWait:
         """Put what the writer did into the outcome; return what to wait for."""
@@ -293,6 +365,20 @@ class Engine:
             held = before is not None and before.holds(record.value)
             holds = after is not None and after.holds(record.value)
             outcome.changed[record] = held != holds or record.name in unsure
+
+
+def _all(places: Iterable[_Place]) -> list[Placed]:
+    return [one for place in places for one in place.placed(place.records)]
+
+
+def _only(places: Iterable[_Place], wanted: Collection[Placed]) -> list[_Place]:
+    """The places with those of their records alone that are wanted; without those that have none."""
+    found = []
+    for place in places:
+        records = [record for record, one in zip(place.records, place.placed(place.records)) if one in wanted]
+        if records:
+            found.append(_Place(place.provider, place.zone, records))
+    return found
 
 
 def _where(one: Placed) -> tuple[str, str, str]:

@@ -61,7 +61,7 @@ def _manage(module: AnsibleModule, provider: str, options: dict[str, Any]) -> No
         else:
             outcome = engine.absent(records)
         if journal is not None:
-            troubles = journal.troubles
+            troubles = [*journal.troubles, *journal.left_to_others]
     for trouble in troubles:
         module.warn(trouble)
     finish(

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The work of the module that lists, and takes away, what a journal says is still in DNS."""
+"""The work of the module that lists, takes away, and crosses off what a journal says is still in DNS."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ STALE_ARGSPEC: dict[str, dict[str, Any]] = {
     "dns_providers": DNS_ARGSPEC["dns_providers"],
     "older_than": {"type": "str"},
     "owner": {"type": "str"},
-    "state": {"type": "str", "choices": ["listed", "absent"], "default": "listed"},
+    "state": {"type": "str", "choices": ["listed", "absent", "forgotten"], "default": "listed"},
     "item_failures": BATCH_ARGSPEC["item_failures"],
 }
 
@@ -48,10 +48,11 @@ def manage_stale(module: AnsibleModule) -> NoReturn:
     params = module.params
     show_public_parts(module)
     least = None if params["older_than"] is None else seconds(params["older_than"])
-    absent = params["state"] == "absent"
-    if absent and least is None and not params["owner"]:
+    absent, forgotten = params["state"] == "absent", params["state"] == "forgotten"
+    if (absent or forgotten) and least is None and not params["owner"]:
         raise CertfleetError(
-            "state is absent, and nothing says which values are stale", remedy="Give older_than, owner, or both."
+            f"state is {params['state']}, and nothing says which values are stale",
+            remedy="Give older_than, owner, or both.",
         )
     if absent and not params["dns_providers"]:
         raise CertfleetError("no DNS provider is given", remedy="Give those that serve the zones in dns_providers.")
@@ -66,7 +67,8 @@ def manage_stale(module: AnsibleModule) -> NoReturn:
         engine = None
         if params["dns_providers"] and entries:
             engine = build_engine(
-                {"dns_providers": params["dns_providers"], "dns_wait": "none", "dns_follow_cname": False}
+                {"dns_providers": params["dns_providers"], "dns_wait": "none", "dns_follow_cname": False},
+                journal=journal,
             )
         seen = engine.plan([], state="absent", placed=[one.placed for one in entries]) if engine else Outcome()
         removable = {one.placed for one in entries if not one.alive} if absent else set()
@@ -75,16 +77,27 @@ def manage_stale(module: AnsibleModule) -> NoReturn:
         if engine is not None and removable and not module.check_mode:
             done = _remove(engine, journal, seen, removable & {one.placed for one in chosen.entries() if not one.alive})
             changes = done.sets
-        if absent and not module.check_mode:
-            journal.sweep()
-    for trouble in dict.fromkeys(journal.troubles):
+        crossed_off = (
+            {one.placed for one in entries if not one.alive and _lost(one.placed, seen)} if forgotten else set()
+        )
+        if not module.check_mode:
+            journal.forget(crossed_off)
+            if absent:
+                journal.sweep()
+    for trouble in dict.fromkeys([*journal.troubles, *journal.left_to_others]):
         module.warn(trouble)
     if module.check_mode:
         done.gone.update((one, seen.gone.get(one, False)) for one in removable)
+    results = [_result(entry, now, seen, done, asked=absent and engine is not None) for entry in entries]
+    for entry, result in zip(entries, results):
+        if entry.placed in crossed_off:
+            result["changed"] = True
+        elif forgotten and result["in_dns"] and not entry.alive:
+            result["msg"] = "it is still in DNS, and stays in the journal: state=absent removes it"
     finish(
         module,
         "records",
-        [_result(entry, now, seen, done, asked=absent and engine is not None) for entry in entries],
+        results,
         item_word="record",
         name_key="record",
         diffs=diffs(changes) if absent else None,
@@ -127,6 +140,11 @@ def _remove(engine: Engine, journal: Journal, seen: Outcome, stale: Iterable[Pla
     outcome.gone.update((one, False) for one in stale if seen.gone.get(one) is False)
     journal.forget(outcome.gone)
     return outcome
+
+
+def _lost(one: Placed, seen: Outcome) -> bool:
+    """The value is not in DNS, or nobody who was asked serves its zone."""
+    return one not in seen.left and not seen.gone.get(one)
 
 
 def _without(seen: Outcome, removable: Iterable[Placed]) -> Mapping[str, tuple[RecordSet | None, RecordSet | None]]:

@@ -19,7 +19,7 @@ import secrets
 import stat
 import time
 from collections.abc import Collection, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 from .._errors import CertfleetError
@@ -52,9 +52,7 @@ class Folder:
     """
 
     def __init__(self, path: str, *, create: bool) -> None:
-        if not os.path.isabs(path):
-            raise CertfleetError(f"the journal {path} is not an absolute path")
-        self.path = os.path.normpath(path)
+        self.path = _absolute(path)
         self._fd = -1
         if create:
             self._make()
@@ -89,11 +87,17 @@ class Folder:
 
     # --- files
 
-    def begin(self, moment: str, content: bytes) -> tuple[int, str]:
+    @contextmanager
+    def moment(self) -> Generator[list[RunFile], None, None]:
+        """All runs' files, which nobody else looks at or begins until the end of this. Raises CertfleetError."""
+        with self._locked(exclusive=True):
+            yield [found for found, fd in self._each()]
+
+    def begin(self, moment: str, content: bytes, *, locked: bool = False) -> tuple[int, str]:
         """Make the file of a run, locked and on the disk; its open descriptor and its name. moment: when the run began,
-        as YYYYMMDDTHHMMSSZ. Raises CertfleetError."""
+        as YYYYMMDDTHHMMSSZ; locked: the caller is within moment(). Raises CertfleetError."""
         name = f"{moment}-{secrets.token_hex(8)}.jsonl"
-        with self._locked(exclusive=True), self._explained(self._in(name)):
+        with nullcontext() if locked else self._locked(exclusive=True), self._explained(self._in(name)):
             fd = os.open(name, _OPEN | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600, dir_fd=self._fd)
             try:
                 if not self._try_lock(fd, fcntl.LOCK_EX):
@@ -118,12 +122,12 @@ class Folder:
                 return []
             return [found for found, fd in self._each()]
 
-    def strike(self, values: Collection[Placed], orders: Collection[Noted] = ()) -> None:
+    def strike(self, values: Collection[Placed], orders: Collection[Noted] = (), *, locked: bool = False) -> None:
         """Note down in the files of dead runs that these values are gone and these orders settled, and remove those
-        files that have no more. Raises CertfleetError."""
+        files that have no more. locked: the caller is within moment(). Raises CertfleetError."""
         wanted, done = set(values), set(orders)
         now = time.time()
-        with self._locked(exclusive=True):
+        with nullcontext() if locked else self._locked(exclusive=True):
             for found, fd in self._each():
                 told = found.told
                 if found.alive or told.later:
@@ -209,15 +213,46 @@ class Folder:
         try:
             yield
         except OSError as error:
-            if error.errno in (errno.ELOOP, errno.ENOTDIR):
-                raise CertfleetError(
-                    f"the journal {path} is a link or not what should be there; it is not followed",
-                    remedy="Give a directory, or see who put that there.",
-                ) from error
-            raise CertfleetError(
-                f"the journal {path}: {os.strerror(error.errno or 0)}",
-                remedy="Give a directory that this user may write to, below one that exists.",
-            ) from error
+            raise explained(path, error) from error
+
+
+def check(path: str) -> None:
+    """Look whether a run could keep its journal there, and change nothing. Raises CertfleetError when not."""
+    place = _absolute(path)
+    if os.path.lexists(path):
+        Folder(path, create=False).close()
+    else:
+        place = os.path.dirname(place)
+    try:
+        fd = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            if os.fstatvfs(fd).f_flag & os.ST_RDONLY:
+                raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        finally:
+            os.close(fd)
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise explained(path, error) from error
+
+
+def _absolute(path: str) -> str:
+    if not os.path.isabs(path):
+        raise CertfleetError(f"the journal {path} is not an absolute path")
+    return os.path.normpath(path)
+
+
+def explained(path: str, error: OSError) -> CertfleetError:
+    """What the error means for the journal, and what helps."""
+    if error.errno in (errno.ELOOP, errno.ENOTDIR):
+        return CertfleetError(
+            f"the journal {path} is a link or not what should be there; it is not followed",
+            remedy="Give a directory, or see who put that there.",
+        )
+    remedy = "Give a directory that this user may write to, below one that exists."
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        remedy = "Make room on its file system, or in this user's quota."
+    return CertfleetError(f"the journal {path}: {os.strerror(error.errno or 0)}", remedy=remedy)
 
 
 def append(fd: int, data: bytes) -> None:

@@ -18,7 +18,7 @@ from typing import Any, Callable
 
 from .._errors import CertfleetError
 from . import model
-from .folder import ORDER_LIFE, Folder, append
+from .folder import ORDER_LIFE, Folder, RunFile, append, check, explained
 from .model import KEPT, PASSING, Noted, Placed, Run
 
 _UNKNOWN = Run("", "", 0.0, 0, "", "", KEPT)
@@ -46,10 +46,14 @@ class Journal:
         self._fd = -1
         self._name = ""
         self._left: set[Placed] = set()
+        #: Of those, what other runs had noted down by then.
+        self._elsewhere: set[Placed] = set()
         self._orders: set[Noted] = set()
         self._torn = False
         #: What went wrong without harm to DNS, for warnings.
         self.troubles: list[str] = []
+        #: Which values were not taken away because another run needs them, for those who asked for it.
+        self.left_to_others: list[str] = []
 
     def announce(self, values: Iterable[Placed]) -> None:
         """Note down that these values are about to be added; it is on the disk when this returns.
@@ -59,8 +63,14 @@ class Journal:
             return
         lines = model.announced(new, self._clock())
         # Before it is tried: what may have been noted down is noted down as gone.
-        self._left |= new
-        self._append(lines)
+        if self._run.kind != KEPT:
+            self._left |= new
+            self._append(lines)
+            return
+        with self._folder.moment() as files:
+            self._elsewhere |= self._of_others(files, new)
+            self._left |= new
+            self._append(lines, locked=True)
 
     def note_orders(self, orders: Iterable[Noted]) -> None:
         """Note down orders that were made, for a later run to go on with when this one is killed. Never raises."""
@@ -103,11 +113,89 @@ class Journal:
         """Cross off what this run has announced and not added. An earlier run may have added it. Never raises."""
         self._cross_off(set(values), everywhere=False)
 
+    def found(self, values: Iterable[Placed]) -> None:
+        """Cross off what this run has announced and then found there already, when it is to stay and no other run has
+        noted it down: somebody else put it there. What is not to stay is taken away in any case. Never raises."""
+        there = (set(values) & self._left) - self._elsewhere
+        if self._run.kind != KEPT or not there:
+            return
+        try:
+            with self._folder.moment() as files:
+                foreign = there - self._of_others(files, there)
+                if foreign and self._fd >= 0:
+                    self._write(model.gone(foreign, self._clock()))
+                self._left -= foreign
+        except CertfleetError as error:
+            self.troubles.append(f"values that were there already stay in the journal: {error}")
+
     def forget(self, values: Iterable[Placed]) -> None:
         """Cross off values that are certainly not there: of this run and of all that no longer run. Never raises."""
         missing = set(values)
         if missing:
             self._cross_off(missing, everywhere=True)
+
+    def share(self, values: Iterable[Placed]) -> set[Placed]:
+        """Of values that are about to be taken away, those that other runs which live have announced: they are left to
+        these and crossed off here, so that of two runs one takes them away. Never raises."""
+        others: dict[Placed, Run] = {}
+        wanted = set(values)
+        if not wanted:
+            return set()
+        try:
+            with self._folder.moment() as files:
+                others = self._needed(files, wanted)
+                own = others.keys() & self._left
+                if own and self._fd >= 0:
+                    self._write(model.gone(own, self._clock()))
+                self._left -= own
+        except CertfleetError as error:
+            self.troubles.append(f"what other runs need, or whose it is, is not certain: {error}")
+        for one in sorted(others):
+            self.left_to_others.append(
+                f"the TXT value {one.value} of {one.name} was not taken away: {others[one].owner or 'another run'},"
+                " which runs at the moment, needs it too"
+            )
+        return set(others)
+
+    def removed(self, values: Iterable[Placed], unsure: Iterable[Placed] = ()) -> set[Placed]:
+        """Cross off values that were just taken away, of this run and of all that no longer run.
+
+        unsure: those of which that is not certain; they stay. Returned are those of both that other runs which live
+        have announced by now: they have to be put back, and are noted down here until share() leaves them to others.
+        Never raises.
+        """
+        gone = set(values)
+        asked = gone | set(unsure)
+        needed: set[Placed] = set()
+        if not asked:
+            return needed
+        try:
+            with self._folder.moment() as files:
+                needed = set(self._needed(files, asked))
+                new, own = needed - self._left, (gone - needed) & self._left
+                if new:
+                    self._left |= new
+                    self._append(model.announced(new, self._clock()), locked=True)
+                if own and self._fd >= 0:
+                    self._write(model.gone(own, self._clock()))
+                self._left -= own
+                self._folder.strike(gone, locked=True)
+        except CertfleetError as error:
+            self.troubles.append(f"values that are gone stay in the journal: {error}")
+            self._cross_off(gone - needed, everywhere=False)
+        return needed
+
+    def _of_others(self, files: Iterable[RunFile], values: set[Placed]) -> set[Placed]:
+        """Those that any other run has noted down, whether it lives or not."""
+        return {one for file in files if file.name != self._name for one in values & file.told.values.keys()}
+
+    def _needed(self, files: Iterable[RunFile], values: set[Placed]) -> dict[Placed, Run]:
+        return {
+            one: file.told.run or _UNKNOWN
+            for file in files
+            if file.alive and file.name != self._name
+            for one in values & file.told.values.keys()
+        }
 
     def sweep(self) -> None:
         """Remove the files of dead runs that have nothing left, as forget() does too. Never raises."""
@@ -163,10 +251,10 @@ class Journal:
                 self._fd = -1
             self._folder.close()
 
-    def _append(self, lines: bytes) -> None:
+    def _append(self, lines: bytes, *, locked: bool = False) -> None:
         if self._fd < 0:
             moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._run.started))
-            self._fd, self._name = self._folder.begin(moment, self._run.line() + lines)
+            self._fd, self._name = self._folder.begin(moment, self._run.line() + lines, locked=locked)
         else:
             self._write(lines)
 
@@ -175,9 +263,7 @@ class Journal:
             append(self._fd, (b"\n" if self._torn else b"") + lines)
         except OSError as error:
             self._torn = True
-            raise CertfleetError(
-                f"the journal {os.path.join(self._folder.path, self._name)} cannot be written: {error.strerror}"
-            ) from error
+            raise explained(os.path.join(self._folder.path, self._name), error) from error
 
 
 @contextmanager
@@ -194,8 +280,7 @@ def open_journal(
         yield None
         return
     if check_mode:
-        if os.path.lexists(path):
-            Folder(path, create=False).close()
+        check(path)
         yield None
         return
     run = Run(

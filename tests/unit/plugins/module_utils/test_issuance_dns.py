@@ -88,6 +88,36 @@ def test_both_runs_values_go_in_one_request_and_nothing_else(scene: Scene) -> No
     assert scene.dns.warnings == []
 
 
+def test_what_another_run_that_lives_needs_is_left_to_it(scene: Scene) -> None:
+    """A CA gives the same token again for a pending authorization, and that makes the same value."""
+    mine = Placed("memory", "", "example.com", "Z1", OURS.name, OURS.value)
+    with closing(scene.begin(PASSING)) as other:
+        other.announce([mine, STALE])
+        scene.dns.present([OURS])
+        assert scene.dns.clean_up([OURS], others=True) == {}
+        assert scene.holds() == {
+            OURS.name: ('"ours"',),
+            SHARED.name: ('"foreign"', '"stale"', '"kept"', '"elsewhere"'),
+        }
+        assert (scene.dns.stale_removed, scene.dns.warnings) == ([], [])
+        assert scene.noted() >= {mine, STALE}
+        other.forget([mine, STALE])
+    assert mine not in scene.noted()
+
+
+def test_what_another_run_comes_to_need_after_the_list_of_stale_values_was_made_stays(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = scene.journal.stale()
+    monkeypatch.setattr(scene.journal, "stale", lambda: listed)
+    with closing(scene.begin(PASSING)) as other:
+        other.announce([STALE])
+        assert scene.dns.clean_up([], others=True) == {}
+        assert '"stale"' in scene.holds()[SHARED.name]
+        assert (scene.dns.stale_removed, scene.dns.warnings) == ([], [])
+        other.forget([STALE])
+
+
 def test_a_batch_that_needed_no_dns_takes_them_away_too(scene: Scene) -> None:
     """The killed run had its names validated already."""
     assert scene.dns.clean_up([], others=True) == {}
@@ -134,7 +164,8 @@ def test_a_journal_that_cannot_be_read_does_not_keep_our_own_values(scene: Scene
     assert scene.dns.clean_up([OURS], others=True) == {}
     assert OURS.name not in scene.holds()
     assert "cannot be told" in scene.dns.warnings[0]
-    assert "stay in the journal" in scene.dns.warnings[1]
+    assert "what other runs need, or whose it is, is not certain" in scene.dns.warnings[1]
+    assert "stay in the journal" in scene.dns.warnings[2]
 
 
 def test_without_a_journal_or_providers_nothing_is_looked_for(scene: Scene) -> None:

@@ -39,11 +39,18 @@ class Notebook:
     def withdraw(self, values: Iterable[Placed]) -> None:
         self.left -= set(values)
 
-    def forget(self, values: Iterable[Placed]) -> None:
+    def found(self, values: Iterable[Placed]) -> None:
+        assert {(one.name, one.value) for one in values} <= held(self.memory)
+
+    def share(self, values: Iterable[Placed]) -> set[Placed]:
+        return set()
+
+    def removed(self, values: Iterable[Placed], unsure: Iterable[Placed] = ()) -> set[Placed]:
         gone = set(values)
         there = held(self.memory)
         assert not {(one.name, one.value) for one in gone} & there, "crossed off while it is there"
         self.left -= gone
+        return set()
 
 
 def placed(record: TxtRecord, *, zone_id: str = "Z1", kind: str = "memory", account: str = "") -> Placed:

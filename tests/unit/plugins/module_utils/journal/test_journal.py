@@ -257,7 +257,7 @@ def test_nothing_is_announced_where_it_cannot_be_written(path: Path, monkeypatch
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", torn)
-        with pytest.raises(CertfleetError, match="cannot be written: No space left on device"):
+        with pytest.raises(CertfleetError, match=r"No space left on device\. Make room on its file system"):
             journal.announce([TWO])
     journal.announce([THREE])
     assert [entry.placed for entry in entries(path)] == [ONE, THREE]
@@ -273,7 +273,7 @@ def test_a_first_line_that_cannot_be_written_leaves_no_file(path: Path, monkeypa
     journal = begin(path)
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", full)
-        with pytest.raises(CertfleetError, match="No space left on device"):
+        with pytest.raises(CertfleetError, match=r"No space left on device\. Make room on its file system"):
             journal.announce([ONE])
     assert files(path) == []
     journal.close()
