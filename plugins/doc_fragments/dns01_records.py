@@ -63,6 +63,7 @@ options:
       - Whether to put values where a CNAME at the name points, as a CA will look there.
       - Authoritative servers are asked for the CNAME, from those of the top-level domain down, or those of
         O(resolvers). A recursive resolver would remember that there is nothing at the name and hide the value.
+      - The CNAME of a wildcard is not followed. It no longer speaks for a name that holds a value.
       - M(certfleet.acme.acme_order) returns plain names whether they have a CNAME or not.
     type: bool
     default: false
