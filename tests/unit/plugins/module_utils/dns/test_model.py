@@ -54,7 +54,9 @@ def test_names_are_brought_to_one_spelling() -> None:
     assert TxtRecord("_ACME-Challenge.Example.COM.", "x") == TxtRecord(NAME, "x")
 
 
-@pytest.mark.parametrize(("name", "value"), [("no spaces.example", "x"), ("", "x"), (NAME, "ä"), (NAME, "a\nb"), (NAME, "a\n")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("no spaces.example", "x"), ("", "x"), (NAME, "ä"), (NAME, "a\nb"), (NAME, "a\n")]
+)
 def test_bad_names_and_values_are_refused(name: str, value: str) -> None:
     with pytest.raises(CertfleetError):
         TxtRecord(name, value)
