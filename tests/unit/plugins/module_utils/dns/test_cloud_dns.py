@@ -210,7 +210,6 @@ REQUESTS: dict[str, Callable[[CloudDns], Any]] = {
     ("status", "body"),
     [
         (403, '{"error": "blocked by proxy"}'),
-        (403, '["no"]'),
         (200, "[]"),
         (200, '"x"'),
         (200, "null"),
