@@ -21,7 +21,7 @@ options:
         type: str
         required: true
       values:
-        description: The values, with or without quotes.
+        description: The values, with or without quotes around the whole of each. Other quotes are part of the value.
         type: list
         elements: str
         required: true
