@@ -271,7 +271,8 @@ options:
         a zone of another entry of O(dns_providers).
       - Authoritative servers are asked for the CNAME, from those of the top-level domain down, or those of
         O(dns_resolvers). A recursive resolver would remember that there is nothing at the name and hide the value.
-      - Where no server answers, the name is taken as it is.
+      - Where no server answers, the name is taken as it is. So it is where the CNAME is one of a wildcard such as
+        C(*.example.com), which no longer speaks for a name that holds a value.
     type: bool
     default: true
     version_added: 1.0.0

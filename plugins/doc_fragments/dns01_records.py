@@ -21,7 +21,7 @@ options:
         type: str
         required: true
       values:
-        description: The values, with or without quotes.
+        description: The values, with or without quotes around the whole of each. Other quotes are part of the value.
         type: list
         elements: str
         required: true
@@ -63,6 +63,7 @@ options:
       - Whether to put values where a CNAME at the name points, as a CA will look there.
       - Authoritative servers are asked for the CNAME, from those of the top-level domain down, or those of
         O(resolvers). A recursive resolver would remember that there is nothing at the name and hide the value.
+      - The CNAME of a wildcard is not followed. It no longer speaks for a name that holds a value.
       - M(certfleet.acme.acme_order) returns plain names whether they have a CNAME or not.
     type: bool
     default: false

@@ -33,6 +33,10 @@ options:
     description: The zone that the names are delegated into by CNAME, if they are. The rights are then for names in it.
     type: str
     default: ""
+  partition:
+    description: The partition of AWS that the zones are in, such as V(aws), V(aws-cn) or V(aws-us-gov).
+    type: str
+    default: aws
 """
 
 EXAMPLES = r"""
@@ -57,10 +61,10 @@ from ansible_collections.certfleet.acme.plugins.module_utils._errors import Cert
 from ansible_collections.certfleet.acme.plugins.plugin_utils import _dns_rights
 
 
-def route53_policy(certificates: Any, zone_ids: Any = None, delegated_to: str = "") -> Any:
+def route53_policy(certificates: Any, zone_ids: Any = None, delegated_to: str = "", partition: str = "aws") -> Any:
     """See DOCUMENTATION. Raises AnsibleFilterError."""
     try:
-        return _dns_rights.route53_policy(certificates, zone_ids or {}, delegated_to)
+        return _dns_rights.route53_policy(certificates, zone_ids or {}, delegated_to, partition)
     except CertfleetError as error:
         raise AnsibleFilterError(f"route53_policy: {error}") from error
 

@@ -15,9 +15,13 @@ from ansible_collections.certfleet.acme.plugins.module_utils._names import base_
 
 _PREFIX = "_acme-challenge."
 #: RFC 8659 section 4.2: a parameter's value has neither blanks nor semicolons.
-_CAA_VALUE = re.compile(r"^[\x21-\x3a\x3c-\x7e]+$")
+_CAA_VALUE = re.compile(r"[\x21-\x3a\x3c-\x7e]+")
 #: RFC 8657 section 4: the labels of validation methods.
-_CAA_METHOD = re.compile(r"^[a-z0-9-]+$")
+_CAA_METHOD = re.compile(r"[a-z0-9-]+")
+#: RFC 8659 section 4.4: where to tell of requests, a URL; without what ends or escapes text in quotes.
+_CAA_IODEF = re.compile(r"(?:mailto|https?):[\x21\x23-\x5b\x5d-\x7e]+")
+#: AWS: the second part of an ARN, such as aws, aws-cn or aws-us-gov.
+_PARTITION = re.compile(r"aws(?:-[a-z]+)*")
 _NAME_MAX = 253
 
 
@@ -53,8 +57,14 @@ def delegations(certificates: Any, zone: str) -> list[dict[str, str]]:
     return found
 
 
-def route53_policy(certificates: Any, zone_ids: Mapping[str, str], delegated: str) -> dict[str, Any]:
+def route53_policy(
+    certificates: Any, zone_ids: Mapping[str, str], delegated: str, partition: str = "aws"
+) -> dict[str, Any]:
     """An IAM policy for changing TXT sets of exactly the challenge names, and for what finding and waiting takes."""
+    if not _PARTITION.fullmatch(partition):
+        raise CertfleetError(
+            f"{partition!r} is no partition of AWS", remedy="Give aws, aws-cn, aws-us-gov or another one."
+        )
     names = challenge_names(certificates)
     if delegated:
         moved = {entry["record"]: entry["value"] for entry in delegations(certificates, delegated)}
@@ -68,12 +78,12 @@ def route53_policy(certificates: Any, zone_ids: Mapping[str, str], delegated: st
         if known and not zones:
             raise CertfleetError(f"{name} lies in none of the zones {', '.join(sorted(known))}")
         by_zone.setdefault(known[max(zones, key=len)] if zones else "*", []).append(name)
-    resources = [f"arn:aws:route53:::hostedzone/{zone}" for zone in by_zone]
+    resources = [f"arn:{partition}:route53:::hostedzone/{zone}" for zone in by_zone]
     statements: list[dict[str, Any]] = [
         {
             "Effect": "Allow",
             "Action": ["route53:ChangeResourceRecordSets"],
-            "Resource": [f"arn:aws:route53:::hostedzone/{zone}"],
+            "Resource": [f"arn:{partition}:route53:::hostedzone/{zone}"],
             "Condition": {
                 "ForAllValues:StringEquals": {
                     "route53:ChangeResourceRecordSetsNormalizedRecordNames": sorted(held),
@@ -85,7 +95,9 @@ def route53_policy(certificates: Any, zone_ids: Mapping[str, str], delegated: st
         for zone, held in by_zone.items()
     ]
     statements.append({"Effect": "Allow", "Action": ["route53:ListResourceRecordSets"], "Resource": resources})
-    statements.append({"Effect": "Allow", "Action": ["route53:GetChange"], "Resource": ["arn:aws:route53:::change/*"]})
+    statements.append(
+        {"Effect": "Allow", "Action": ["route53:GetChange"], "Resource": [f"arn:{partition}:route53:::change/*"]}
+    )
     if not known:
         actions = ["route53:ListHostedZones", "route53:ListHostedZonesByName"]
         statements.append({"Effect": "Allow", "Action": actions, "Resource": ["*"]})
@@ -121,12 +133,17 @@ def caa_records(
         raise CertfleetError("no issuer is given", remedy="Name at least one, such as letsencrypt.org.")
     parameters = ""
     if account_uri:
-        if not _CAA_VALUE.match(account_uri) or '"' in account_uri:
+        if not _CAA_VALUE.fullmatch(account_uri) or '"' in account_uri:
             raise CertfleetError(f"{account_uri!r} cannot be the account of a CAA record")
         parameters += f"; accounturi={account_uri}"
+    if iodef and not _CAA_IODEF.fullmatch(iodef):
+        raise CertfleetError(
+            f"{iodef!r} cannot be the iodef of a CAA record",
+            remedy="Write it as mailto:security@example.com or as a URL of http or https.",
+        )
     listed = list(methods)
     if listed:
-        bad = [method for method in listed if not _CAA_METHOD.match(method)]
+        bad = [method for method in listed if not _CAA_METHOD.fullmatch(method)]
         if bad:
             raise CertfleetError(f"{bad[0]!r} is no validation method")
         parameters += f"; validationmethods={','.join(listed)}"

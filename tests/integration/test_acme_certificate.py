@@ -342,6 +342,16 @@ class TestBadInput:
         assert controller.lab.counts(dns_of(controller.lab).name) == {}
 
 
+def test_a_wildcards_cname_does_not_lead_the_challenge_away(controller: Controller, tmp_path: Path) -> None:
+    """A CA finds the value at the name, where it ends what the wildcard says."""
+    lab = controller.lab
+    cloud, zones = cloud_of(lab, tmp_path), zone_ids(lab)
+    cloud.put(zones["example.com"], "*.wild.example.com", ["lb.cdn.test."], kind="CNAME")
+    found = only(controller.issue([item("wild", "w1.wild.example.com")]))
+    assert found["msg"] == ""
+    assert lab.all_txt() == {}
+
+
 @ALL
 def test_a_challenge_is_answered_where_its_cname_leads(controller: Controller, tmp_path: Path) -> None:
     """The name's own zone belongs to nobody in dns_providers; only the zone that it is delegated into does."""

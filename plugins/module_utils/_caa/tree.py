@@ -42,7 +42,7 @@ class Tree:
 
     def _at(self, name: str) -> tuple[Property, ...]:
         """The set at a name, aliases followed (RFC 1034 section 4.3.2). Raises Unknown."""
-        for _link in range(LONGEST_CHAIN):
+        for _link in range(LONGEST_CHAIN + 1):
             try:
                 answer = self._walk.ask(name, "CAA")
             except Unknown as error:

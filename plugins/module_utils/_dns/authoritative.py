@@ -69,6 +69,8 @@ class NameServers:
         self._dns = _library.dns()
         self._given = list(dict.fromkeys(server for text in given for server in parse_server(text)))
         self._found: dict[str, list[Server]] = {}
+        #: Names that a server said others answer for: the zone below that they lie in, and its name servers.
+        self.delegated: dict[str, tuple[str, list[str]]] = {}
 
     @property
     def given(self) -> bool:
@@ -145,6 +147,11 @@ class NameServers:
         )
         if answer.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
             raise OSError(f"answers {dns.rcode.to_text(answer.rcode())}")
+        if not answer.answer and not answer.flags & dns.flags.AA:
+            for found in answer.authority:
+                if found.rdtype == dns.rdatatype.NS:
+                    servers = sorted(str(entry.target).rstrip(".") for entry in found)
+                    self.delegated[name] = str(found.name).rstrip(".").lower(), servers
         return {_text(entry) for found in answer.answer if found.rdtype == dns.rdatatype.TXT for entry in found}
 
 

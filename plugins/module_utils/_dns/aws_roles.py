@@ -53,6 +53,8 @@ def roles(options: Mapping[str, Any], environment: Mapping[str, str]) -> list[Ro
     _check_identity(options)
     chain = _chain(options, environment)
     _check_use(options, chain)
+    if not chain:
+        return []
     name = _session_name(options, environment)
     duration = options.get("duration_seconds")
     if duration is not None and int(duration) not in _DURATION:
@@ -83,6 +85,11 @@ def _check_identity(options: Mapping[str, Any]) -> None:
         )
     if bool(keys[0]) != bool(keys[1]):
         raise CertfleetError("access_key and secret_key belong together and one of them is missing")
+    if keys[2] and not keys[0]:
+        raise CertfleetError(
+            "session_token is given without access_key and secret_key",
+            remedy="Give all three or none; the environment variable AWS_SESSION_TOKEN counts too.",
+        )
     if options.get("web_identity_token_file") and _own_credentials(options):
         other = "an AWS profile" if options.get("profile") else "AWS access keys"
         raise CertfleetError(

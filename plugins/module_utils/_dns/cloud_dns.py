@@ -10,7 +10,7 @@ import random
 import re
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, Callable
+from typing import Any, Callable, TypeVar
 
 from .._errors import CertfleetError
 from . import _library
@@ -30,7 +30,10 @@ _FEW_PARENTS = 4
 #: Read names one by one when there are no more than this, else all TXT sets of the zone.
 _FEW_NAMES = 10
 #: The name of a managed zone, or its number (Cloud DNS API, ManagedZone).
-_ZONE_ID = re.compile(r"^(?:[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?|[0-9]{1,20})$")
+_ZONE_ID = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?|[0-9]{1,20}")
+#: What comes of reading an answer that has another form than those of Cloud DNS: a proxy's, or another service's.
+_OTHER_FORM = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+_T = TypeVar("_T")
 
 
 class CloudDns(Provider):
@@ -74,7 +77,7 @@ class CloudDns(Provider):
     def zone_id(self, name: str, value: object) -> str:
         """The name of a managed zone or its number, also as the last part of its resource name."""
         text = str(value).strip().rpartition("/")[2]
-        if not _ZONE_ID.match(text):
+        if not _ZONE_ID.fullmatch(text):
             raise CertfleetError(
                 f"zone_ids has {value!r} for {name}, which is not the name of a managed zone",
                 remedy="Write it as Cloud DNS shows it, such as example-com.",
@@ -96,6 +99,9 @@ class CloudDns(Provider):
             raise
         except (google.auth.exceptions.GoogleAuthError, OSError, ValueError) as error:
             raise self._explain(error, action, zone_id) from error
+        except _OTHER_FORM as error:
+            # The library looks for Google's own form of errors in every answer that tells of one.
+            raise self._foreign(action, zone_id) from error
 
     def _read(self, action: str, zone_id: str = "", **request: Any) -> Any:
         """A request that changes nothing, tried again for as long as its attempts last."""
@@ -117,20 +123,40 @@ class CloudDns(Provider):
         endpoint = self._connection.API_BASE_URL
         return explain(error, endpoint, self._client.project, action=action, zone_id=zone_id)
 
+    def _foreign(self, action: str, zone_id: str) -> ProviderError:
+        return self._explain(ValueError("its JSON has another form"), action, zone_id)
+
     def _pages(
-        self, action: str, path: str, key: str, zone_id: str = "", **parameters: str
-    ) -> Iterator[tuple[list[Any], bool]]:
-        """The pages of a list, each asked for when it is needed, and whether there are more."""
+        self,
+        action: str,
+        path: str,
+        key: str,
+        convert: Callable[[Mapping[str, Any]], _T | None],
+        zone_id: str = "",
+        **parameters: str,
+    ) -> Iterator[tuple[list[_T], bool]]:
+        """The pages of a list, each asked for when it is needed, and whether there are more.
+
+        convert: makes of an entry what is wanted, None of one that is not. Raises ProviderError.
+        """
         iterator = _library.google().api_core.page_iterator.HTTPIterator(
             client=self._client,
             api_request=lambda **request: self._read(action, zone_id, **request),
             path=path,
-            item_to_value=lambda _iterator, item: item,
+            item_to_value=lambda _iterator, item: convert(item),
             items_key=key,
             extra_params=parameters,
         )
-        for page in iterator.pages:
-            yield list(page), bool(iterator.next_page_token)
+        pages = iterator.pages
+        while True:
+            try:
+                page = next(pages, None)
+                entries = [] if page is None else [entry for entry in page if entry is not None]
+            except _OTHER_FORM as error:
+                raise self._foreign(action, zone_id) from error
+            if page is None:
+                return
+            yield entries, bool(iterator.next_page_token)
 
     # --- zones
 
@@ -140,8 +166,8 @@ class CloudDns(Provider):
         found: list[Zone] = []
         parents = {suffix for name in names for suffix in suffixes(name) if "." in suffix}
         by_name = len(parents) <= _FEW_PARENTS
-        for page, more in self._pages("dns.managedZones.list", self._path, "managedZones"):
-            found += _zones(page)
+        for page, more in self._pages("dns.managedZones.list", self._path, "managedZones", _zone):
+            found += page
             if more and by_name:
                 by_name = False
                 some = self._by_name(parents)
@@ -153,8 +179,8 @@ class CloudDns(Provider):
     def _by_name(self, names: Collection[str]) -> list[Zone]:
         found: list[Zone] = []
         for name in sorted(names):
-            pages = self._pages("dns.managedZones.list", self._path, "managedZones", dnsName=f"{name}.")
-            found += [zone for page, _more in pages for zone in _zones(page)]
+            pages = self._pages("dns.managedZones.list", self._path, "managedZones", _zone, dnsName=f"{name}.")
+            found += [zone for page, _more in pages for zone in page]
         return found
 
     # --- record sets
@@ -181,9 +207,10 @@ class CloudDns(Provider):
 
     def _sets(self, zone: Zone, **parameters: str) -> Iterator[dict[str, RecordSet]]:
         path = f"{self._path}/{zone.id}/rrsets"
-        for page, _more in self._pages("dns.resourceRecordSets.list", path, "rrsets", zone.id, **parameters):
-            sets = [_record_set(entry) for entry in page if entry["type"] == "TXT"]
-            yield {record_set.name: record_set for record_set in sets}
+        for page, _more in self._pages(
+            "dns.resourceRecordSets.list", path, "rrsets", _record_set, zone.id, **parameters
+        ):
+            yield {record_set.name: record_set for record_set in page}
 
     def write(self, zone: Zone, swaps: Sequence[Swap]) -> str:
         """One change; Cloud DNS applies it as a whole or not at all, and only when each of its deletions is exactly
@@ -206,25 +233,32 @@ class CloudDns(Provider):
                 # Rights are to the whole zone: no part of the batch would fare better.
                 problem = ProviderError(problem.message, remedy=problem.remedy)
             raise problem from error
-        return str(answer["id"])
+        try:
+            return str(answer["id"])
+        except _OTHER_FORM as error:
+            raise self._foreign(action, zone.id) from error
 
     def applied(self, zone: Zone, change: str) -> bool:
         """The change is done: Cloud DNS has handed it to its name servers."""
         path = f"{self._path}/{zone.id}/changes/{change}"
-        answer = self._read("dns.changes.get", zone.id, method="GET", path=path)
-        return bool(answer["status"] == "done")
+        action = "dns.changes.get"
+        answer = self._read(action, zone.id, method="GET", path=path)
+        try:
+            return bool(answer["status"] == "done")
+        except _OTHER_FORM as error:
+            raise self._foreign(action, zone.id) from error
 
 
-def _zones(page: Sequence[Mapping[str, Any]]) -> list[Zone]:
-    """The zones that hold records themselves: a forwarding or peering zone has none of its own."""
-    return [
-        Zone(id=zone["name"], name=_plain(zone["dnsName"]), private=zone.get("visibility") == "private")
-        for zone in page
-        if not zone.get("forwardingConfig") and not zone.get("peeringConfig")
-    ]
+def _zone(entry: Mapping[str, Any]) -> Zone | None:
+    """A zone that holds records itself: a forwarding or peering zone has none of its own."""
+    if entry.get("forwardingConfig") or entry.get("peeringConfig"):
+        return None
+    return Zone(id=entry["name"], name=_plain(entry["dnsName"]), private=entry.get("visibility") == "private")
 
 
-def _record_set(entry: Mapping[str, Any]) -> RecordSet:
+def _record_set(entry: Mapping[str, Any]) -> RecordSet | None:
+    if entry["type"] != "TXT":
+        return None
     policy = "record sets with a routing policy" if entry.get("routingPolicy") else ""
     values = tuple(str(value) for value in entry.get("rrdatas", ()))
     return RecordSet(_plain(entry["name"]), int(entry.get("ttl", 0)), values, policy)

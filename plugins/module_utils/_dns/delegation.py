@@ -16,6 +16,7 @@ from .walk import Unknown, Walk
 #: CNAMEs in a row; resolvers give up after about as many.
 LONGEST_CHAIN = 8
 _THREADS = 8
+_NAME_MAX = 253
 
 
 class Delegations:
@@ -29,7 +30,7 @@ class Delegations:
         self._targets: dict[str, str | CertfleetError] = {}
 
     def follow(self, names: Collection[str]) -> dict[str, str | CertfleetError]:
-        """The name that each name leads to, itself where it has no CNAME, or why it leads nowhere.
+        """The name that each name leads to, itself where it has no CNAME of its own, or why it leads nowhere.
 
         Where no server answers, the last name known is taken: the provider refuses a TXT value beside a CNAME, so that
         nothing is ever written to a place where the CA does not look.
@@ -46,12 +47,12 @@ class Delegations:
 
     def _chain(self, name: str) -> str | CertfleetError:
         chain = [name]
-        while len(chain) <= LONGEST_CHAIN:
+        for _link in range(LONGEST_CHAIN + 1):
             try:
                 target = self._cname(chain[-1])
+                if target is None or self._of_wildcard(chain[-1], target):
+                    return chain[-1]
             except Unknown:
-                return chain[-1]
-            if target is None:
                 return chain[-1]
             chain.append(target)
             if target in chain[:-1]:
@@ -63,6 +64,15 @@ class Delegations:
             f"{name} leads over more than {LONGEST_CHAIN} CNAMEs ({' -> '.join(chain)})",
             remedy="Point the first one at the last name.",
         )
+
+    def _of_wildcard(self, name: str, target: str) -> bool:
+        """True when the CNAME is a wildcard's above the name: it ends as soon as the name itself holds a TXT value.
+
+        A wildcard speaks only for names below the closest one that exists (RFC 4592 section 3.3.1). So one that speaks
+        for the name speaks for those below it as well, and a CNAME of the name's own leaves them none. Raises Unknown.
+        """
+        below = f"*.{name}"
+        return len(below) <= _NAME_MAX and self._cname(below) == target
 
     def _cname(self, name: str) -> str | None:
         """Where the CNAME at a name points, None when there is none. Raises Unknown."""

@@ -18,7 +18,8 @@ from .._names import normalise
 #: RFC 1035 section 3.3: a character-string of a TXT record holds up to 255 octets.
 _STRING_MAX = 255
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
-_PRINTABLE = re.compile(r"^[\x20-\x7e]*$")
+_ALL_QUOTED = re.compile(r'(?:\s*"(?:[^"\\]|\\.)*")+\s*', re.DOTALL)
+_PRINTABLE = re.compile(r"[\x20-\x7e]*")
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class TxtRecord:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", normalise(self.name))
-        if not _PRINTABLE.match(self.value):
+        if not _PRINTABLE.fullmatch(self.value):
             raise CertfleetError(f"the TXT value for {self.name} has characters outside printable ASCII")
 
 
@@ -130,12 +131,12 @@ def quote(value: str) -> str:
 
 
 def unquote(text: str) -> str:
-    """The value of a presentation form: its strings joined. Text without quotes is taken as it is (some servers keep
-    it so); escapes other than of ``"`` and ``\\`` are left alone, they are never in a value of ours."""
-    strings = _QUOTED.findall(text)
-    if not strings:
+    """The value of a presentation form: its strings joined. Text that is not in quotes from end to end is taken as it
+    is (some servers keep it so, and users write it so); escapes other than of ``"`` and ``\\`` are left alone, they are
+    never in a value of ours."""
+    if not _ALL_QUOTED.fullmatch(text):
         return text
-    return "".join(re.sub(r'\\(["\\])', r"\1", string) for string in strings)
+    return "".join(re.sub(r'\\(["\\])', r"\1", string) for string in _QUOTED.findall(text))
 
 
 def with_values(name: str, current: RecordSet | None, values: Iterable[str], ttl: int) -> RecordSet:

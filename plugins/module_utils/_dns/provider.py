@@ -86,6 +86,8 @@ class Provider(ABC):
 
     #: For messages, for example "Route53".
     title: str
+    #: Whether zones are an account's, private or public, with ids that can be given; else a server has them by name.
+    has_accounts: bool = True
     #: The value of the option ``provider`` that it was made for.
     kind: str = ""
     #: What tells zones apart that have the same id, where ids are unique in an account or server only.

@@ -28,7 +28,11 @@ class Rfc2136(Provider):
     Raises CertfleetError for options that cannot work.
     """
 
-    title = "The name server"
+    title = "the name server"
+    has_accounts = False
+    _remedy = (
+        "Its log says why: often it may not write the zone's journal, or the zone is frozen, expired or not loaded."
+    )
     # A message holds 65,535 octets over TCP; a value is in it as prerequisite and as update, with its name.
     limits = Limits(elements=150, characters=15000)
 
@@ -37,7 +41,7 @@ class Rfc2136(Provider):
         if not options.get("server"):
             raise CertfleetError("rfc2136 has no server", remedy="Give the primary name server as host:port.")
         self._server = parse_server(str(options["server"]))[0]
-        self.title = f"The name server {self._server}"
+        self.title = f"the name server {self._server}"
         self.account = str(options["server"]).lower()
         self._key: Any = None
         self._algorithm = f"{options.get('key_algorithm') or 'hmac-sha256'}."
@@ -98,7 +102,9 @@ class Rfc2136(Provider):
         for name in found:
             answer = self._ask(name, "TXT")
             if answer.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
-                raise ProviderError(f"{self.title} answers {dns.rcode.to_text(answer.rcode())} for TXT at {name}")
+                raise ProviderError(
+                    f"{self.title} answers {dns.rcode.to_text(answer.rcode())} for TXT at {name}", remedy=self._remedy
+                )
             for entries in answer.answer:
                 if str(entries.name).rstrip(".").lower() != name:
                     continue
@@ -141,9 +147,11 @@ class Rfc2136(Provider):
                 remedy="Allow them for this key (update-policy of BIND, acl of Knot) and ask the primary server.",
             )
         if code == dns.rcode.SERVFAIL:
-            raise ProviderBusy(f"{self.title} failed at an update of zone {zone.name} (SERVFAIL)", unsure=True)
+            raise ProviderBusy(
+                f"{self.title} failed at an update of zone {zone.name} (SERVFAIL)", remedy=self._remedy, unsure=True
+            )
         if code != dns.rcode.NOERROR:
-            raise ProviderError(f"{self.title} answers an update of zone {zone.name} with {text}")
+            raise ProviderError(f"{self.title} answers an update of zone {zone.name} with {text}", remedy=self._remedy)
         return f"{zone.name}/{self.calls}"
 
     def _data(self, value: str) -> Any:

@@ -20,7 +20,7 @@ from .._errors import CertfleetError
 from .authoritative import NameServers, Server
 from .model import TxtRecord, Zone
 from .provider import Denied, Provider, ProviderBusy, ProviderError
-from .zones import some
+from .zones import longest_match, some
 
 #: Seconds before each question about a change: a quiet zone is done at once, Route53 takes about half a minute.
 _STATUS_PAUSES = (0.2, 1.0, 5.0, 10.0)
@@ -155,6 +155,7 @@ class Waiter:
                     missing.setdefault(server, {}).setdefault(record.name, set()).add(record.value)
                     records.setdefault((server, record.name), []).append(record)
         turn = 0
+        name_servers.delegated.clear()
         silent: dict[Server, str] = {}
         while missing:
             left = end - self._clock()
@@ -164,6 +165,31 @@ class Waiter:
             self._sleep(max(0.0, min(_ASK_PAUSES[min(turn, len(_ASK_PAUSES) - 1)], left)))
             turn += 1
             silent = self._ask(name_servers, missing)
+            self._elsewhere(name_servers, waits, missing, failed)
+
+    @staticmethod
+    def _elsewhere(
+        name_servers: NameServers,
+        waits: list[ZoneWait],
+        missing: dict[Server, dict[str, set[str]]],
+        failed: dict[TxtRecord, CertfleetError],
+    ) -> None:
+        """Of names that a zone has given away to other servers (RFC 1034 section 4.2.1), it serves nothing, ever."""
+        for wait in waits:
+            for record in wait.records:
+                cut, servers = name_servers.delegated.get(record.name, ("", []))
+                inside = longest_match(record.name, {cut: None}) is not None
+                if record in failed or not inside or not cut.endswith(f".{wait.zone.name}"):
+                    continue
+                failed[record] = CertfleetError(
+                    f"TXT {record.name} in zone {wait.zone.name} is served by nobody: {cut} is delegated to"
+                    f" {', '.join(servers)}",
+                    remedy=f"Give the provider that has the zone {cut}, or end the delegation.",
+                )
+                for server in list(missing):
+                    missing[server].pop(record.name, None)
+                    if not missing[server]:
+                        del missing[server]
 
     @staticmethod
     def _ask(name_servers: NameServers, missing: dict[Server, dict[str, set[str]]]) -> dict[Server, str]:

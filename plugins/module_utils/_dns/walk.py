@@ -90,7 +90,7 @@ class Walk:
         query = dns.message.make_query(f"{name}.", kind, use_edns=0, payload=_PAYLOAD)
         query.flags &= ~dns.flags.RD
         trouble = "no server"
-        answered = refused = False
+        answered, foreign = False, True
         for server in servers:
             try:
                 answer, _tcp = dns.query.udp_with_fallback(
@@ -100,15 +100,18 @@ class Walk:
                 trouble = f"{server}: {error}"
                 continue
             answered = True
-            refused = answer.rcode() == dns.rcode.REFUSED
             found = self._read(answer, name, kind, zone)
             if found is not None:
                 return found
             trouble = f"{server} answers {dns.rcode.to_text(answer.rcode())}"
+            if answer.rcode() == dns.rcode.NOERROR:
+                trouble = f"{server} has no answer of its own"
+            elif answer.rcode() != dns.rcode.REFUSED:
+                foreign = False
         if not answered:
             # Asked for a thousand names, servers that are out of reach cost their time once.
             self._silent[zone] = trouble
-        raise Unknown(trouble, refused=refused and self._servers.given)
+        raise Unknown(trouble, refused=answered and foreign and self._servers.given)
 
     def _read(
         self, answer: Any, name: str, kind: str, zone: str
@@ -126,6 +129,9 @@ class Walk:
                 return Answer(entries=tuple(found)), None
         if answer.flags & dns.flags.AA:
             return Answer(), None
+        if self._servers.given:
+            # Another of them may serve the zone that this one only refers to.
+            return None
         for found in answer.authority:
             cut = _text(found.name)
             inside = longest_match(name, {cut: None}) is not None

@@ -101,6 +101,11 @@ class Route:
 
     def _unknown(self, name: str) -> CertfleetError:
         known = some(self._zones)
+        if not self.provider.has_accounts:
+            return CertfleetError(
+                f"{self.provider.title} is not authoritative for a zone that holds {name} (zones found: {known})",
+                remedy="Check the name, and that server is the primary server of its zone.",
+            )
         if self._fixed:
             return CertfleetError(
                 f"{name} lies in none of the zones of zone_ids ({known})", remedy="Add its zone to zone_ids."

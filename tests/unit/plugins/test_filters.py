@@ -58,6 +58,21 @@ def test_the_policy_of_delegated_names_is_for_where_they_lead() -> None:
     assert names == {"arn:aws:route53:::hostedzone/Z9": targets}
 
 
+@pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov"])
+def test_the_policy_names_resources_of_its_partition_only(partition: str) -> None:
+    for zones in ({}, {"example.com": "Z1", "example.net": "Z3"}):
+        statements = route53_policy(CERTIFICATES, zones, partition=partition)["Statement"]
+        resources = [resource for statement in statements for resource in statement["Resource"] if resource != "*"]
+        assert {resource.split(":")[1] for resource in resources} == {partition}
+        assert any(resource.endswith(":::change/*") for resource in resources)
+
+
+@pytest.mark.parametrize("partition", ["", "aws:", "azure", "aws\n"])
+def test_what_is_no_partition_is_said(partition: str) -> None:
+    with pytest.raises(AnsibleFilterError, match="is no partition of AWS"):
+        route53_policy(CERTIFICATES, partition=partition)
+
+
 @given(NAMES, st.sets(st.sampled_from(["", "*."]), min_size=1))
 def test_every_name_gets_its_challenge_and_nothing_else(labels: list[str], forms: set[str]) -> None:
     names = [f"{form}{label}.example.com" for label in labels for form in sorted(forms)]
@@ -96,7 +111,13 @@ def test_caa_allows_what_is_declared_and_forbids_the_rest() -> None:
     [
         ((["a.example"], []), "no issuer"),
         ((["a.example"], ["ca.example"], "https://ca/x; y"), "cannot be the account"),
+        ((["a.example"], ["ca.example"], "https://ca/x\n"), "cannot be the account"),
         ((["a.example"], ["ca.example"], "", ["dns 01"]), "no validation method"),
+        ((["a.example"], ["ca.example"], "", ["dns-01\n"]), "no validation method"),
+        ((["a.example"], ["ca.example"], "", [], 'mailto:a"b@a.example'), "cannot be the iodef"),
+        ((["a.example"], ["ca.example"], "", [], "mailto:x@a.example\n"), "cannot be the iodef"),
+        ((["a.example"], ["ca.example"], "", [], "mailto:x\\@a.example"), "cannot be the iodef"),
+        ((["a.example"], ["ca.example"], "", [], "x@a.example"), "cannot be the iodef"),
         (("a.example", ["ca.example"]), "a list of"),
         (([{"name": "x"}], ["ca.example"]), "neither a name nor"),
         ((["-bad-.example"], ["ca.example"]), "-bad-"),

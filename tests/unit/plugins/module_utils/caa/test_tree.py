@@ -25,6 +25,14 @@ deep    60 IN CAA 0 issuewild ";"
 a.deep  60 IN A 127.0.0.1
 alias   60 IN CNAME there.other.test.
 circle  60 IN CNAME circle.example.test.
+far1    60 IN CNAME far2.example.test.
+far2    60 IN CNAME far3.example.test.
+far3    60 IN CNAME far4.example.test.
+far4    60 IN CNAME far5.example.test.
+far5    60 IN CNAME far6.example.test.
+far6    60 IN CNAME far7.example.test.
+far7    60 IN CNAME far8.example.test.
+far8    60 IN CNAME there.other.test.
 $ORIGIN other.test.
 there   60 IN CAA 0 issue "there.test"
 """
@@ -69,6 +77,7 @@ def served() -> Iterator[tuple[Server, str]]:
         ("a.deep.example.test", "deep.example.test", "deep.test"),
         ("alias.example.test", "alias.example.test", "there.test"),
         ("www.alias.example.test", "alias.example.test", "there.test"),
+        ("far1.example.test", "far1.example.test", "there.test"),
         ("other.test", "", ""),
         ("elsewhere.example", "", ""),
     ],

@@ -37,6 +37,8 @@ POD = {"AWS_ROLE_ARN": PODS, "AWS_WEB_IDENTITY_TOKEN_FILE": "/pod/token"}
         ({"assume_role_arn": ARN, "web_identity_token_file": "/t"}, {}, [(ARN, "/t")]),
         ({"assume_role_arn": ARN, "web_identity_token_file": "/t"}, POD, [(ARN, "/t")]),
         ({"web_identity_token_file": "/t"}, POD, [(PODS, "/t")]),
+        # What its session would be called says nothing where there is none.
+        (KEYS, {"AWS_ROLE_SESSION_NAME": "a b"}, []),
         # Empty, as templates leave what is not set.
         ({"assume_role_arn": "", "web_identity_token_file": "", "external_id": "", "role_session_name": ""}, {}, []),
     ],
@@ -98,6 +100,8 @@ def test_the_name_of_the_session(options: dict[str, Any], environment: dict[str,
         ({"assume_role_arn": ARN}, {"AWS_ROLE_SESSION_NAME": "x" * 65}, "AWS_ROLE_SESSION_NAME"),
         ({"assume_role_arn": ARN, "sts_endpoint_url": "sts.example.com"}, {}, "sts_endpoint_url 'sts.example.com'"),
         ({"profile": "p", "access_key": "A"}, {}, "both an AWS profile and AWS access keys"),
+        ({"session_token": "t"}, {}, "session_token is given without access_key"),
+        ({"session_token": "t", "assume_role_arn": ARN}, POD, "session_token is given without access_key"),
         ({"access_key": "A", "assume_role_arn": ARN}, {}, "belong together"),
     ],
 )

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,13 +17,15 @@ from ansible_collections.certfleet.acme.plugins.module_utils._dns.cloud_dns_erro
     explain,
     refused_batch,
 )
-from ansible_collections.certfleet.acme.plugins.module_utils._dns.model import RecordSet, Swap
+from ansible_collections.certfleet.acme.plugins.module_utils._dns.model import RecordSet, Swap, Zone
 from ansible_collections.certfleet.acme.plugins.module_utils._dns.provider import (
     Denied,
     ProviderBusy,
     ProviderError,
 )
 from google.api_core import exceptions as google_exceptions
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import dns as google_dns
 
 OLD = RecordSet("b.example.com", 60, ('"x"',))
 SWAPS = [
@@ -166,6 +169,66 @@ class _Client:
 
     def __init__(self) -> None:
         self._http = _Session()
+
+
+class _Other(requests.adapters.BaseAdapter):
+    """Answers every request in the same way."""
+
+    def __init__(self, status: int, body: str) -> None:
+        super().__init__()
+        self.status, self.body = status, body
+
+    def send(self, request: Any, *_arguments: Any, **_options: Any) -> requests.Response:
+        response = requests.Response()
+        response.status_code, response.request, response.url = self.status, request, str(request.url)
+        response.headers["Content-Type"] = "application/json"
+        response._content = self.body.encode()
+        return response
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def other(status: int, body: str) -> CloudDns:
+    """Google's own client, before something that is not Google's."""
+    session = requests.Session()
+    session.mount("https://", _Other(status, body))
+    client = google_dns.Client(project="p", credentials=AnonymousCredentials(), _http=session)
+    return CloudDns(client, sleep=lambda _seconds: None)
+
+
+REQUESTS: dict[str, Callable[[CloudDns], Any]] = {
+    "zones": lambda cloud: cloud.zones(["a.example.com"]),
+    "read": lambda cloud: cloud.read(Zone("z", "example.com"), ["a.example.com"]),
+    "write": lambda cloud: cloud.write(Zone("z", "example.com"), SWAPS),
+    "applied": lambda cloud: cloud.applied(Zone("z", "example.com"), "1"),
+}
+
+
+@pytest.mark.parametrize("request_of", list(REQUESTS))
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (403, '{"error": "blocked by proxy"}'),
+        (200, "[]"),
+        (200, '"x"'),
+        (200, "null"),
+        (200, '{"managedZones": [{"id": 1}], "rrsets": ["x"]}'),
+        (200, '{"managedZones": 1, "rrsets": [{"type": "TXT", "name": "a.", "ttl": "soon"}]}'),
+    ],
+)
+def test_an_answer_of_something_else_is_told_in_one_line(request_of: str, status: int, body: str) -> None:
+    with pytest.raises(ProviderError) as caught:
+        REQUESTS[request_of](other(status, body))
+    assert "answers is not Cloud DNS: its JSON has another form" in str(caught.value)
+    # Whatever it is, it may have passed the request on.
+    assert (caught.value.fatal, caught.value.unsure) == (True, True)
+
+
+@pytest.mark.parametrize("request_of", ["write", "applied"])
+def test_an_empty_answer_is_none(request_of: str) -> None:
+    with pytest.raises(ProviderError, match="is not Cloud DNS"):
+        REQUESTS[request_of](other(200, "{}"))
 
 
 def swaps(count: int, *, old: int = 0, new: int = 0) -> list[Swap]:

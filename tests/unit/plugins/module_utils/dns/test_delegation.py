@@ -45,11 +45,21 @@ class Authority(BaseResolver):
                 reply.header.aa = 0
                 reply.add_auth(RR(zone, QTYPE.NS, rdata=NS(server)))
                 return reply
-        if name in self.aliases:
-            reply.add_answer(RR(name, QTYPE.CNAME, rdata=CNAME(self.aliases[name])))
+        source = self.source(name)
+        if source:
+            reply.add_answer(RR(name, QTYPE.CNAME, rdata=CNAME(self.aliases[source])))
         else:
             reply.header.rcode = RCODE.NXDOMAIN
         return reply
+
+    def source(self, name: str) -> str:
+        """The name itself where it exists, else the wildcard of the closest name above that does (RFC 4592)."""
+        if name in self.aliases:
+            return name
+        existing = {".".join(alias.split(".")[at:]) for alias in self.aliases for at in range(alias.count(".") + 1)}
+        while name and name not in existing:
+            name = name.partition(".")[2]
+        return f"*.{name}" if f"*.{name}" in self.aliases else ""
 
 
 class World(NameServers):
@@ -102,6 +112,72 @@ def test_a_cname_is_followed_from_zone_to_zone_and_no_resolver_is_asked_for_the_
     before = [list(authority.asked) for authority in world.authorities.values()]
     followed.follow([*names, THERE])
     assert [authority.asked for authority in world.authorities.values()] == before
+
+
+@pytest.mark.parametrize(
+    "target", ["lb.cdn.test", "www.example.test", "lb.wild.example.test", "_acme-challenge.w1.wild.example.test"]
+)
+def test_the_cname_of_a_wildcard_is_not_that_of_the_name(world: World, target: str) -> None:
+    """It is gone from the name as soon as a value is there: a CA finds the value at the name."""
+    aliases = world.authorities["ns.example.test"].aliases
+    aliases.update(
+        {
+            "*.wild.example.test": target,
+            "_acme-challenge.own.wild.example.test": THERE,
+            "_acme-challenge.led.example.test": "_acme-challenge.w2.wild.example.test",
+        }
+    )
+    followed = Delegations(world)
+    wild = [f"_acme-challenge.{label}wild.example.test" for label in ("w1.", "a.b.", "")]
+    own, led = "_acme-challenge.own.wild.example.test", "_acme-challenge.led.example.test"
+    assert followed.follow([*wild, own, led]) == {
+        **{name: name for name in wild},
+        own: THERE,
+        led: "_acme-challenge.w2.wild.example.test",
+    }
+    # An own CNAME that leads to the same place as the wildcard is an own one all the same.
+    aliases["_acme-challenge.own.wild.example.test"] = target = "same.other.test"
+    aliases["*.wild.example.test"] = target
+    assert Delegations(world).follow([own]) == {own: target}
+
+
+def test_what_no_wildcard_can_be_asked_below_is_followed(world: World) -> None:
+    name = ".".join(["a" * 60] * 3 + ["b" * 56, "example", "test"])
+    assert len(name) == 252
+    world.authorities["ns.example.test"].aliases[name] = THERE
+    assert Delegations(world).follow([name]) == {name: THERE}
+
+
+def test_names_without_a_cname_cost_one_question(world: World) -> None:
+    name = "_acme-challenge.plain.example.test"
+    Delegations(world).follow([name])
+    assert world.authorities["ns.example.test"].asked == [name]
+
+
+@pytest.mark.parametrize("order", [["ns.test", "ns.example.test"], ["ns.example.test", "ns.test"]])
+def test_of_servers_that_were_given_a_referral_is_no_answer(world: World, order: list[str]) -> None:
+    """The server of the zone above may be among them, and first."""
+    given = NameServers([f"127.0.0.1:{world.servers[name].server.server_address[1]}" for name in order])
+    # Both say so: that the parent refers on is not known to be wrong.
+    world.authorities["ns.test"].below.pop("other.test")
+    assert Delegations(given).follow([APEX]) == {APEX: THERE}
+
+
+def test_servers_that_only_refer_on_do_not_serve_the_name(world: World) -> None:
+    given = NameServers([f"127.0.0.1:{world.servers['ns.test'].server.server_address[1]}"])
+    with pytest.raises(walk.Unknown) as caught:
+        walk.Walk(given).ask(APEX, "CNAME")
+    assert caught.value.refused
+    assert "has no answer of its own" in str(caught.value)
+
+
+@pytest.mark.parametrize("links", [8, 9])
+def test_eight_cnames_in_a_row_are_followed(links: int) -> None:
+    chain = {f"n{at}.test": f"n{at + 1}.test" for at in range(links)}
+    followed = Delegations(NameServers(["127.0.0.1:9"]))
+    followed._cname = chain.get  # type: ignore[assignment, method-assign]
+    found = followed.follow(["n0.test"])["n0.test"]
+    assert found == "n8.test" if links == 8 else "more than 8 CNAMEs" in str(found)
 
 
 def test_where_nobody_answers_the_name_is_taken_as_it_is(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,7 +42,9 @@ def test_long_values_are_cut_into_strings_of_255() -> None:
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("plain", "plain"), ('""', ""), (r'"a\"b\\c"', 'a"b\\c'), ('"a" "b"', "ab"), (r'"\303\244"', r"\303\244")],
+    [("plain", "plain"), ('""', ""), (r'"a\"b\\c"', 'a"b\\c'), ('"a" "b"', "ab"), (r'"\303\244"', r"\303\244")]
+    # Not in quotes from end to end: the quotes are part of the value.
+    + [(text, text) for text in ('v="x"; y', '"x" y', 'y "x"', '"x', 'x"', '"a" b "c"', '"', r'"x\"')],
 )
 def test_values_of_other_programs_are_read(text: str, value: str) -> None:
     assert unquote(text) == value
@@ -52,7 +54,9 @@ def test_names_are_brought_to_one_spelling() -> None:
     assert TxtRecord("_ACME-Challenge.Example.COM.", "x") == TxtRecord(NAME, "x")
 
 
-@pytest.mark.parametrize(("name", "value"), [("no spaces.example", "x"), ("", "x"), (NAME, "ä"), (NAME, "a\nb")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("no spaces.example", "x"), ("", "x"), (NAME, "ä"), (NAME, "a\nb"), (NAME, "a\n")]
+)
 def test_bad_names_and_values_are_refused(name: str, value: str) -> None:
     with pytest.raises(CertfleetError):
         TxtRecord(name, value)

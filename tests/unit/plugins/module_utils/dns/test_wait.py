@@ -121,12 +121,13 @@ def test_bad_options_are_refused(mode: str, timeout: float) -> None:
 
 
 class Names(BaseResolver):
-    """An authoritative server for the values in ``values``; refused: answers REFUSED; big: UDP answers are cut."""
+    """An authoritative server for the values in ``values``; refused: answers REFUSED; cuts: zones that others have."""
 
     def __init__(self) -> None:
         self.values: dict[str, list[str]] = {}
         self.others: dict[str, list[tuple[int, RD]]] = {}
         self.refused = False
+        self.cuts: dict[str, str] = {}
         self.asked: list[tuple[str, str, int]] = []
 
     def resolve(self, request: DNSRecord, handler: object) -> DNSRecord:
@@ -135,6 +136,11 @@ class Names(BaseResolver):
         self.asked.append((name, QTYPE[request.q.qtype], request.header.rd))
         if self.refused:
             reply.header.rcode = RCODE.REFUSED
+        for cut, target in self.cuts.items():
+            if f".{name}".endswith(f".{cut}"):
+                reply.header.aa = 0
+                reply.add_auth(RR(cut, QTYPE.NS, rdata=NS(target)))
+                return reply
         for kind, record in self.others.get(name, []):
             if request.q.qtype == kind:
                 reply.add_answer(RR(request.q.qname, kind, ttl=1, rdata=record))
@@ -210,6 +216,35 @@ def test_every_server_must_have_it_and_silent_ones_are_named(server: tuple[str, 
     assert address not in str(failed[ONE])
     names.refused = True
     assert "REFUSED" in str(ask([address], timeout=0.5)[ONE])
+
+
+def test_a_name_that_the_zone_gave_away_fails_at_once(server: tuple[str, Names]) -> None:
+    address, names = server
+    names.values = {ONE.name: ["one", "two"], OTHER.name: ["three"]}
+    names.cuts = {"a.example.com": "ns.elsewhere.test"}
+    clock = Clock()
+    waiter = Waiter("authoritative", 300, [address], clock=clock, sleep=clock.sleep)
+    waits = [ZoneWait(Memory(), ZONE, {}, [ONE, TWO, OTHER])]
+    failed = waiter.wait(waits)
+    assert set(failed) == {ONE, TWO}
+    assert "a.example.com is delegated to ns.elsewhere.test" in str(failed[ONE])
+    assert "Give the provider that has the zone a.example.com" in str(failed[ONE])
+    assert clock.now < 1
+    # The delegation has ended by the time of the next names.
+    names.cuts = {}
+    assert waiter.wait(waits) == {}
+
+
+def test_a_server_that_refers_to_the_zone_itself_may_get_it_yet(server: tuple[str, Names]) -> None:
+    """A secondary that has not loaded the zone and has the one above."""
+    address, names = server
+    names.values = {ONE.name: ["one", "two"], OTHER.name: ["three"]}
+    names.cuts = {"example.com": "ns.example.com"}
+    clock = Clock()
+    failed = Waiter("authoritative", 3, [address], clock=clock, sleep=clock.sleep).wait(
+        [ZoneWait(Memory(), ZONE, {}, [ONE])]
+    )
+    assert "was not served after 3 s" in str(failed[ONE])
 
 
 def test_a_denied_status_question_leaves_the_proof_to_the_name_servers(server: tuple[str, Names]) -> None:

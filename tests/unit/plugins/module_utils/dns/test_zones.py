@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.certfleet.acme.plugins.module_utils._dns.model import Zone
+from ansible_collections.certfleet.acme.plugins.module_utils._dns.rfc2136 import Rfc2136
 from ansible_collections.certfleet.acme.plugins.module_utils._dns.zones import Route, Router, longest_match
 from ansible_collections.certfleet.acme.plugins.module_utils._errors import CertfleetError
 from hypothesis import given
@@ -51,6 +52,15 @@ def test_a_name_without_a_zone_says_which_there_are_and_the_way_out() -> None:
     assert "example.com" in unknown
     assert "zone_ids" in unknown
     assert "private_zone=true" in place(router, "_acme-challenge.host.corp.internal")
+
+
+def test_a_server_has_neither_accounts_nor_ids_to_give() -> None:
+    text = place(Router([Route(Rfc2136({"server": "127.0.0.1:5353"}), zone_ids={"example.com": "x"})]), "a.example.org")
+    memory = Memory(Zone("Z1", "example.com"))
+    memory.has_accounts, memory.title = False, "the name server ns.example.com"
+    for said in (text, place(Router([Route(memory)]), "a.example.org")):
+        assert "is not authoritative for a zone that holds a.example.org (zones found: example.com)" in said
+        assert not any(word in said for word in ("zone_ids", "account", "public", "The name"))
 
 
 def test_two_zones_of_one_name_are_refused_with_their_ids() -> None:
