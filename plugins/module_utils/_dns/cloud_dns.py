@@ -37,7 +37,7 @@ class CloudDns(Provider):
     """Cloud DNS through a client of google-cloud-dns, for what that library lacks over its connection.
 
     Limits of one change: 1,000 record sets in additions, 1,000 in deletions, 100,000 bytes of rrdata in all of it
-    (Cloud DNS, "Quotas and limits"). So 1,000 new challenge values fit.
+    (Cloud DNS, "Quotas and limits"). So 1,000 new challenge values fit. A set holds 100 values (same page).
 
     Permissions: dns.managedZones.list (unless the zones are given), dns.resourceRecordSets.list, .create and .delete
     (replacing a set needs .update), dns.changes.create and dns.changes.get.
@@ -45,6 +45,7 @@ class CloudDns(Provider):
 
     title = "Cloud DNS"
     limits = Limits(additions=1000, deletions=1000, characters=100_000)
+    values_max = 100
     repeats = _ATTEMPTS - 1
 
     def __init__(

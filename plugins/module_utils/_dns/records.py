@@ -118,4 +118,9 @@ def diffs(sets: Mapping[str, tuple[RecordSet | None, RecordSet | None]]) -> list
 def _lines(record_set: RecordSet | None) -> str:
     if record_set is None:
         return ""
-    return "".join(f"{record_set.name}. {record_set.ttl} IN TXT {value}\n" for value in record_set.values)
+    sets = record_set.parts or (record_set,)
+    return "".join(
+        f"{record_set.name}. {one.ttl} IN TXT {value}" + (f" ; {one.identifier}\n" if record_set.parts else "\n")
+        for one in sets
+        for value in one.values
+    )

@@ -14,7 +14,7 @@ from .._errors import CertfleetError
 from . import _library
 from .authoritative import parse_server
 from .model import RecordSet, Swap, Zone
-from .provider import BatchRefused, Denied, Limits, Provider, ProviderBusy, ProviderError, ZoneList
+from .provider import CNAME, BatchRefused, Denied, Limits, Provider, ProviderBusy, ProviderError, ZoneList
 
 _TIMEOUT = 15.0
 
@@ -103,7 +103,7 @@ class Rfc2136(Provider):
                 if str(entries.name).rstrip(".").lower() != name:
                     continue
                 if entries.rdtype == dns.rdatatype.CNAME:
-                    found[name] = RecordSet(name, int(entries.ttl), (), "a CNAME")
+                    found[name] = RecordSet(name, int(entries.ttl), (), CNAME)
                 elif entries.rdtype == dns.rdatatype.TXT:
                     found[name] = RecordSet(name, int(entries.ttl), tuple(entry.to_text() for entry in entries))
         return found

@@ -28,6 +28,7 @@ class Memory(Provider):
 
     one_at_a_time: name only the first problem of a batch; speechless: name none;
     refused: names that can never be written; denied: names that permissions refuse, which is not told by name;
+    quota: how many values a set may have, told as being busy with a batch that has more at some name;
     failure: what every write fails with; busy: how often a write is put off;
     lost: how many answers get lost after the write was applied, the library then repeating the request;
     before_write: called with the number of the write, to interfere as another program would.
@@ -47,6 +48,7 @@ class Memory(Provider):
         self.speechless = False
         self.refused: set[str] = set()
         self.denied: set[str] = set()
+        self.quota = 0
         self.unreadable = False
         self.unreachable = False
         self.failure: ProviderError | None = None
@@ -80,6 +82,8 @@ class Memory(Provider):
             raise ProviderBusy("busy")
         if any(swap.name in self.denied for swap in swaps):
             raise Denied("not allowed")
+        if self.quota and any(len(swap.new.values) > self.quota for swap in swaps if swap.new):
+            raise ProviderBusy("quotaExceeded", divisible=True)
         self._apply(zone, swaps)
         if self.lost:
             self.lost -= 1
