@@ -22,7 +22,8 @@ CNAME = "a CNAME"
 class ProviderError(CertfleetError):
     """A provider refused or failed for everything asked of it: credentials, permissions, network.
 
-    fatal: True when the same will happen to every further request (refused credentials, unreachable endpoint);
+    fatal: True when the same will happen to every further request (refused credentials, unreachable endpoint), of what
+    is sent again when that was in vain;
     unsure: True when the request may have been carried out all the same (its answer was lost).
     """
 

@@ -255,6 +255,8 @@ class ZoneWriter:
             self._patient = self._patient and not error.divisible
             self._denials += int(error.divisible)
             self._fail(work.names, error)
+            if error.fatal:
+                self._stop(error)
             return
         self._sleep(random.uniform(1.0, 2.0) * 2 ** min(work.busy, 3))  # noqa: S311 - jitter
         self._again(_Work(work.names, work.refusals, work.busy + 1))
