@@ -53,12 +53,13 @@ class CloudDns(Provider):
         client: Any,
         *,
         requests_per_second: float = 4.0,
+        bucket: TokenBucket | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._client = client
         self.account = str(client.project)
         self._connection = client._connection
-        self._bucket = TokenBucket(requests_per_second)
+        self._bucket = bucket or TokenBucket(requests_per_second)
         self._sleep = sleep
         self.calls = 0
         session = client._http

@@ -39,9 +39,9 @@ class Route53(Provider):
     # "Quotas", maximums on records: values of a record set.
     values_max = 400
 
-    def __init__(self, client: Any, *, requests_per_second: float = 4.0) -> None:
+    def __init__(self, client: Any, *, requests_per_second: float = 4.0, bucket: TokenBucket | None = None) -> None:
         self._client = client
-        self._bucket = TokenBucket(requests_per_second)
+        self._bucket = bucket or TokenBucket(requests_per_second)
         self.calls = 0
         #: Whether a request sent by the running call may have been carried out though its answer did not say so.
         self._unsure = False
