@@ -68,8 +68,14 @@ def _route(entry: Mapping[str, Any], buckets: Buckets) -> Route:
         provider,
         suffixes=entry.get("zones") or (),
         private=bool(options.get("private_zone")),
-        zone_ids={name: provider.zone_id(name, value) for name, value in (options.get("zone_ids") or {}).items()},
+        zone_ids={name: _zone_id(provider, name, value) for name, value in (options.get("zone_ids") or {}).items()},
     )
+
+
+def _zone_id(provider: Provider, name: str, value: object) -> str:
+    if value is None or not str(value).strip():
+        raise CertfleetError(f"zone_ids has no id for {name}", remedy="Write it, or leave the zone out.")
+    return provider.zone_id(name, value)
 
 
 def _rate(options: Mapping[str, Any]) -> float:

@@ -13,6 +13,7 @@ from .._batch import finish
 from .._errors import CertfleetError
 from .._journal.model import KEPT
 from .._journal.run import open_journal
+from .._names import normalise
 from .argspec import CLOUD_DNS_ARGSPEC, RFC2136_ARGSPEC, ROUTE53_ARGSPEC, show_public_parts
 from .factory import build_engine
 from .model import Outcome, RecordSet, TxtRecord, unquote
@@ -84,11 +85,11 @@ class _Item:
         self._error: CertfleetError | None = None
         self.records: list[TxtRecord] = []
         try:
+            # Without a value too, as an order that is only planned has it.
+            self._name = normalise(self._name)
             self.records = [TxtRecord(self._name, value) for value in self._values]
         except CertfleetError as error:
             self._error = error
-        if self.records:
-            self._name = self.records[0].name
 
     def result(self, outcome: Outcome) -> dict[str, Any]:
         errors = [self._error, *(outcome.failed.get(record) for record in self.records)]
