@@ -40,7 +40,8 @@ class CloudDns(Provider):
     (Cloud DNS, "Quotas and limits"). So 1,000 new challenge values fit. A set holds 100 values (same page).
 
     Permissions: dns.managedZones.list (unless the zones are given), dns.resourceRecordSets.list, .create and .delete
-    (replacing a set needs .update), dns.changes.create and dns.changes.get.
+    (replacing a set needs .update), dns.changes.create and dns.changes.get; dns.changes.list helps after an answer
+    that was lost.
     """
 
     title = "Cloud DNS"
@@ -209,6 +210,14 @@ class CloudDns(Provider):
                 problem = ProviderError(problem.message, remedy=problem.remedy)
             raise problem from error
         return str(answer["id"])
+
+    def newest(self, zone: Zone) -> str:
+        """Ours, or one that came after it. Needs dns.changes.list."""
+        newest = {"sortBy": "changeSequence", "sortOrder": "descending", "maxResults": "1"}
+        path = f"{self._path}/{zone.id}/changes"
+        for page, _more in self._pages("dns.changes.list", path, "changes", zone.id, **newest):
+            return str(page[0]["id"]) if page else ""
+        return ""
 
     def applied(self, zone: Zone, change: str) -> bool:
         """The change is done: Cloud DNS has handed it to its name servers."""

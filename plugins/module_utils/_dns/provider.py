@@ -137,6 +137,11 @@ class Provider(ABC):
     def applied(self, zone: Zone, change: str) -> bool:
         """True when the provider says that its name servers have the change. Raises ProviderError."""
 
+    def newest(self, zone: Zone) -> str:
+        """The id of the zone's newest change, for one whose own id was lost with the answer; empty where the provider
+        does not tell. Raises ProviderError."""
+        return ""
+
     def joined(self, name: str, current: RecordSet | None, values: Iterable[str], ttl: int) -> RecordSet:
         """What to write so that ``values`` (unquoted) are at a name too; ``current`` itself when all are there.
         ttl: seconds, where there is no set yet."""

@@ -102,7 +102,23 @@ class ZoneWriter:
         self._queue.append(_Work(list(self._wishes)))
         while self._queue:
             self._step(self._queue.popleft())
+        self._find_lost()
         return self._written
+
+    def _find_lost(self) -> None:
+        """What an unanswered request wrote has to be waited for too, though nobody said what its change is called."""
+        written = self._written
+        told = {name for names in written.changes.values() for name in names}
+        lost = sorted((written.unsure & written.sets.keys()) - told)
+        if not lost or self._absent:
+            return
+        try:
+            change = self._provider.newest(self._zone)
+        except ProviderError:
+            # No reason to fail what is there: the name servers are asked anyhow, if wanted.
+            return
+        if change:
+            written.changes.setdefault(change, []).extend(lost)
 
     # --- one batch
 

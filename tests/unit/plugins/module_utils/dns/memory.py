@@ -44,6 +44,7 @@ class Memory(Provider):
         self.calls = 0
         self.writes: list[list[Swap]] = []
         self.reads: list[list[str]] = []
+        self.asked: list[str] = []
         self.one_at_a_time = False
         self.speechless = False
         self.refused: set[str] = set()
@@ -121,7 +122,14 @@ class Memory(Provider):
 
     def applied(self, zone: Zone, change: str) -> bool:
         self.calls += 1
+        self.asked.append(change)
         return True
+
+    def newest(self, zone: Zone) -> str:
+        self.calls += 1
+        if self.unreadable:
+            raise Denied("listing is not allowed")
+        return f"C{len(self.writes)}"
 
     def put(self, name: str, ttl: int, *quoted: str) -> None:
         """What another program wrote."""

@@ -170,3 +170,16 @@ def test_what_no_request_of_route53_can_carry_is_known_before() -> None:
 def test_a_set_of_cloud_dns_has_up_to_100_values() -> None:
     assert cost_of(CloudDns, RecordSet(NAME, 60, values(99)), RecordSet(NAME, 60, values(100))) == ""
     assert "100 values" in cost_of(CloudDns, RecordSet(NAME, 60, values(100)), RecordSet(NAME, 60, values(101)))
+
+
+def test_a_change_whose_answer_was_lost_is_waited_for() -> None:
+    """No id came with it, so the newest change of the zone stands in for it."""
+    memory = Memory()
+    memory.lost = 1
+    assert not engine(memory).present(many(3)).failed
+    assert memory.asked == ["C1"]
+    calls = memory.calls
+    memory.lost = 1
+    assert not engine(memory).absent(many(3)).failed
+    assert memory.asked == ["C1"]
+    assert memory.calls == calls + 1 + 1  # nothing is waited for, so nothing is looked for
