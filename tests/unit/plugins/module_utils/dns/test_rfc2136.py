@@ -111,6 +111,13 @@ def test_connections_that_always_break_are_told_in_a_line(server: Server) -> Non
     assert server.connections < 15
 
 
+def test_updates_that_always_break_are_not_tried_with_every_batch(server: Server) -> None:
+    records = [TxtRecord(f"_acme-challenge.w{number}.{ZONE}", "value") for number in range(120)]
+    server.broken = set(range(121, 1000))
+    assert len(engine(server).present(records).failed) == 120
+    assert server.connections == 120 + 1 + Rfc2136.repeats
+
+
 def test_a_server_that_is_not_there_is_asked_once(server: Server) -> None:
     one = engine(server)
     server.stop()

@@ -89,6 +89,16 @@ def test_names_that_permissions_refuse_do_not_fail_their_neighbours(denied: Any)
     assert len(memory.sets) == 20 - len(memory.denied)
 
 
+def test_names_that_permissions_refuse_may_be_many_among_others() -> None:
+    memory = Memory()
+    wanted = many(300)
+    memory.denied = {record.name for record in wanted[::3]}
+    outcome = engine(memory).present(wanted)
+    assert {record.name for record in outcome.failed} == memory.denied
+    assert {str(error) for error in outcome.failed.values()} == {"not allowed"}
+    assert len(memory.sets) == 200
+
+
 def test_a_name_that_was_not_tried_alone_is_not_called_denied() -> None:
     memory = Memory()
     wanted = many(500)
