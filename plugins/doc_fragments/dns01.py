@@ -136,6 +136,8 @@ options:
             description:
               - How many requests a second to send at most. AWS allows 5 for the whole account, the console and all
                 other programs included.
+              - Entries without a role, and entries whose roles are of one account, keep the lowest of their
+                rates together.
             type: float
             default: 4.0
       cloud_dns:
@@ -205,6 +207,7 @@ options:
           requests_per_second:
             description:
               - How many requests a second to send at most. Google's quota is for the whole project.
+              - Entries of one project keep the lowest of their rates together.
             type: float
             default: 4.0
       rfc2136:

@@ -40,6 +40,7 @@ notes:
   - The credentials need the permissions C(dns.changes.create), C(dns.changes.get), C(dns.resourceRecordSets.list),
     C(dns.resourceRecordSets.create), C(dns.resourceRecordSets.update), C(dns.resourceRecordSets.delete), and
     C(dns.managedZones.list) unless O(zone_ids) is given. The role C(roles/dns.admin) has all of them and more.
+  - With C(dns.changes.list) a change whose answer was lost on the way is waited for like any other.
 seealso:
   - module: certfleet.acme.dns01_route53
   - module: certfleet.acme.acme_order

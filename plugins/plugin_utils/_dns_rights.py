@@ -109,6 +109,7 @@ def cloud_dns_role(zone_ids: Mapping[str, str], title: str) -> dict[str, Any]:
     permissions = {
         "dns.changes.create",
         "dns.changes.get",
+        "dns.changes.list",
         "dns.resourceRecordSets.create",
         "dns.resourceRecordSets.delete",
         "dns.resourceRecordSets.list",

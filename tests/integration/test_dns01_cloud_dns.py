@@ -159,6 +159,21 @@ def test_it_waits_until_the_change_is_done_and_served(cloud: GoogleCloud) -> Non
     assert "Cloud DNS had not applied change" in late.result["msg"]
 
 
+def test_a_change_whose_answer_was_lost_is_waited_for(cloud: GoogleCloud) -> None:
+    zone, zone_id = cloud.zone()
+    cloud.lab.set_cloud_behaviour(delay=3)
+    cloud.lab.set_cloud_faults({"every": 1, "last": 1, "kind": "changes.create", "cut": True, "after": True})
+    cloud.count()
+    outcome = cloud.engine(wait="provider").present(many(3, zone))
+    assert not outcome.failed
+    assert all(outcome.changed.values())
+    counts = cloud.count()
+    assert counts["changes.list"] == 1
+    assert counts["changes.get"] >= 1
+    (served,) = (one["served"] for one in cloud.client.dump() if one["name"] == zone_id)
+    assert sum(entry["type"] == "TXT" for entry in served) == 3
+
+
 def test_rights_to_one_zone_are_enough_with_its_name(cloud: GoogleCloud) -> None:
     zone, zone_id = cloud.zone()
     _other, other_id = cloud.zone(f"other.{zone}")

@@ -82,6 +82,8 @@ def test_the_layer_refuses_what_aws_refuses_and_applies_nothing_of_it(cloud: Clo
         "non multivalue answer rrset exists": [change("CREATE", held, VALUE, **answers)],
         "records limit of 1000": many,
         "limit of 32000": long,
+        "limit of 400 values": [change("CREATE", free, *(f'"{number}"' for number in range(401)))],
+        "TXTRDATATooLong": [change("CREATE", free, quote("v" * 4001))],
         "records limit of 1000 ": [change("UPSERT", f"n{number}.{zone}", VALUE) for number in range(501)],
     }.items():
         with pytest.raises(ClientError, match=words.strip()) as refused:

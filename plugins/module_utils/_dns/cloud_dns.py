@@ -40,14 +40,16 @@ class CloudDns(Provider):
     """Cloud DNS through a client of google-cloud-dns, for what that library lacks over its connection.
 
     Limits of one change: 1,000 record sets in additions, 1,000 in deletions, 100,000 bytes of rrdata in all of it
-    (Cloud DNS, "Quotas and limits"). So 1,000 new challenge values fit.
+    (Cloud DNS, "Quotas and limits"). So 1,000 new challenge values fit. A set holds 100 values (same page).
 
     Permissions: dns.managedZones.list (unless the zones are given), dns.resourceRecordSets.list, .create and .delete
-    (replacing a set needs .update), dns.changes.create and dns.changes.get.
+    (replacing a set needs .update), dns.changes.create and dns.changes.get; dns.changes.list helps after an answer
+    that was lost.
     """
 
     title = "Cloud DNS"
     limits = Limits(additions=1000, deletions=1000, characters=100_000)
+    values_max = 100
     repeats = _ATTEMPTS - 1
 
     def __init__(
@@ -55,12 +57,13 @@ class CloudDns(Provider):
         client: Any,
         *,
         requests_per_second: float = 4.0,
+        bucket: TokenBucket | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._client = client
         self.account = str(client.project)
         self._connection = client._connection
-        self._bucket = TokenBucket(requests_per_second)
+        self._bucket = bucket or TokenBucket(requests_per_second)
         self._sleep = sleep
         self.calls = 0
         session = client._http
@@ -237,6 +240,14 @@ class CloudDns(Provider):
             return str(answer["id"])
         except _OTHER_FORM as error:
             raise self._foreign(action, zone.id) from error
+
+    def newest(self, zone: Zone) -> str:
+        """Ours, or one that came after it. Needs dns.changes.list."""
+        newest = {"sortBy": "changeSequence", "sortOrder": "descending", "maxResults": "1"}
+        path = f"{self._path}/{zone.id}/changes"
+        for page, _more in self._pages("dns.changes.list", path, "changes", zone.id, **newest):
+            return str(page[0]["id"]) if page else ""
+        return ""
 
     def applied(self, zone: Zone, change: str) -> bool:
         """The change is done: Cloud DNS has handed it to its name servers."""

@@ -125,6 +125,8 @@ def _explain_answer(error: Any, project: str, action: str, zone_id: str) -> Prov
             f"Cloud DNS is busy ({said}): {text}",
             remedy="Others may use up the quota of the project; lower requests_per_second or try again later.",
             unsure=status >= 500,
+            # Said of requests a minute, and of what a zone, a set or a change may hold.
+            divisible="quotaExceeded" in reasons or "limitExceeded" in reasons,
         )
     if status == 403:
         if "accessNotConfigured" in reasons or "SERVICE_DISABLED" in reasons:

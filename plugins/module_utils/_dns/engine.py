@@ -17,7 +17,7 @@ from .delegation import Delegations
 from .model import Outcome, RecordSet, TxtRecord, Zone
 from .provider import Provider, ProviderError
 from .wait import Waiter, ZoneWait
-from .writer import Written, ZoneWriter, cannot_join
+from .writer import Written, ZoneWriter, cannot_join, holds_nothing
 from .zones import Route, Router
 
 
@@ -134,10 +134,13 @@ class Engine:
                 continue
             for name, values in wishes.items():
                 before = found.get(name)
-                if before is not None and before.policy:
-                    self._refuse(place, name, before.policy, outcome)
-                    continue
                 absent = state == "absent"
+                if before is not None and before.policy:
+                    if absent and holds_nothing(before):
+                        outcome.sets[name] = (before, before)
+                    else:
+                        self._refuse(place, name, before.policy, outcome)
+                    continue
                 provider = place.provider
                 after = provider.left(before, values) if absent else provider.joined(name, before, values, self._ttl)
                 outcome.sets[name] = (before, after)
@@ -362,9 +365,15 @@ class Engine:
             if record.name not in sets:
                 continue
             before, after = sets[record.name]
-            held = before is not None and before.holds(record.value)
-            holds = after is not None and after.holds(record.value)
-            outcome.changed[record] = held != holds or record.name in unsure
+            differs = _times(before, record.value) != _times(after, record.value)
+            outcome.changed[record] = differs or record.name in unsure
+
+
+def _times(held: RecordSet | None, value: str) -> int:
+    """In how many of the sets at a name a value is: where there are several, it may be in some of them only."""
+    if held is None:
+        return 0
+    return sum(part.holds(value) for part in held.parts or (held,))
 
 
 def _all(places: Iterable[_Place]) -> list[Placed]:

@@ -14,6 +14,7 @@ from .authoritative import NameServers
 from .delegation import Delegations
 from .engine import Engine, Notes
 from .provider import Provider
+from .ratelimit import Buckets
 from .wait import Waiter
 from .zones import Route, Router
 
@@ -38,7 +39,8 @@ def build_engine(params: Mapping[str, Any], *, journal: Notes | None = None) -> 
         float(_given(params, "dns_timeout", 300)),
         params.get("dns_resolvers") or [],
     )
-    routes = [_route(entry) for entry in providers]
+    buckets = Buckets()
+    routes = [_route(entry, buckets) for entry in providers]
     claimed: set[str] = set()
     for route in routes:
         twice = claimed & route.suffixes
@@ -55,39 +57,55 @@ def _given(params: Mapping[str, Any], name: str, default: Any) -> Any:
     return default if value is None else value
 
 
-def _route(entry: Mapping[str, Any]) -> Route:
+def _route(entry: Mapping[str, Any], buckets: Buckets) -> Route:
     kind = str(entry.get("provider"))
     if kind not in _PROVIDERS:
         raise CertfleetError(f"there is no DNS provider {kind!r}", remedy=f"Give one of: {', '.join(_PROVIDERS)}.")
     options = entry.get(kind) or {}
-    provider = _PROVIDERS[kind](options)
+    provider = _PROVIDERS[kind](options, buckets)
     provider.kind = kind
     return Route(
         provider,
         suffixes=entry.get("zones") or (),
         private=bool(options.get("private_zone")),
-        zone_ids={name: provider.zone_id(name, value) for name, value in (options.get("zone_ids") or {}).items()},
+        zone_ids={name: _zone_id(provider, name, value) for name, value in (options.get("zone_ids") or {}).items()},
     )
+
+
+def _zone_id(provider: Provider, name: str, value: object) -> str:
+    if value is None or not str(value).strip():
+        raise CertfleetError(f"zone_ids has no id for {name}", remedy="Write it, or leave the zone out.")
+    return provider.zone_id(name, value)
+
+
+def _rate(options: Mapping[str, Any]) -> float:
+    return float(_given(options, "requests_per_second", 4.0))
 
 
 # Imported when asked for: a provider's library is needed by those who use it only.
 
 
-def _route53(options: Mapping[str, Any]) -> Provider:
+def _route53(options: Mapping[str, Any], buckets: Buckets) -> Provider:
     from .aws_auth import connect
     from .route53 import Route53
 
-    return Route53(connect(options), requests_per_second=float(_given(options, "requests_per_second", 4.0)))
+    client = connect(options)
+    # The limit is the account's. Whose keys are which account's is not known here; only a role's name tells it.
+    account = str(options.get("assume_role_arn") or "").split(":")[4:5]
+    limit = ("route53", client.meta.endpoint_url, *account)
+    return Route53(client, bucket=buckets.of(limit, _rate(options)))
 
 
-def _cloud_dns(options: Mapping[str, Any]) -> Provider:
+def _cloud_dns(options: Mapping[str, Any], buckets: Buckets) -> Provider:
     from .cloud_dns import CloudDns
     from .google_auth import connect
 
-    return CloudDns(connect(options), requests_per_second=float(_given(options, "requests_per_second", 4.0)))
+    client = connect(options)
+    limit = ("cloud_dns", client._connection.API_BASE_URL, client.project)
+    return CloudDns(client, bucket=buckets.of(limit, _rate(options)))
 
 
-def _rfc2136(options: Mapping[str, Any]) -> Provider:
+def _rfc2136(options: Mapping[str, Any], _buckets: Buckets) -> Provider:
     from .rfc2136 import Rfc2136
 
     return Rfc2136(options)
@@ -95,7 +113,7 @@ def _rfc2136(options: Mapping[str, Any]) -> Provider:
 
 #: The value of the option ``provider``, which is also the name of the option with the provider's own, and what
 #: makes the provider from those.
-_PROVIDERS: dict[str, Callable[[Mapping[str, Any]], Provider]] = {
+_PROVIDERS: dict[str, Callable[[Mapping[str, Any], Buckets], Provider]] = {
     "route53": _route53,
     "cloud_dns": _cloud_dns,
     "rfc2136": _rfc2136,

@@ -14,11 +14,16 @@ from typing import NamedTuple
 from .._errors import CertfleetError
 from .model import RecordSet, Swap, Zone, with_values, without_values
 
+#: RecordSet.policy of names that can have no TXT value.
+ALIAS = "an alias"
+CNAME = "a CNAME"
+
 
 class ProviderError(CertfleetError):
     """A provider refused or failed for everything asked of it: credentials, permissions, network.
 
-    fatal: True when the same will happen to every further request (refused credentials, unreachable endpoint);
+    fatal: True when the same will happen to every further request (refused credentials, unreachable endpoint), of what
+    is sent again when that was in vain;
     unsure: True when the request may have been carried out all the same (its answer was lost).
     """
 
@@ -29,7 +34,22 @@ class ProviderError(CertfleetError):
 
 
 class ProviderBusy(ProviderError):
-    """The provider asked to come back later, and still did after the library's own retries."""
+    """The provider asked to come back later, and still did after the library's own retries.
+
+    divisible: True when it may be the names of the batch that are too much, so that a part of them may do.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        remedy: str = "",
+        fatal: bool = False,
+        unsure: bool = False,
+        divisible: bool = False,
+    ) -> None:
+        super().__init__(message, remedy=remedy, fatal=fatal, unsure=unsure)
+        self.divisible = divisible
 
 
 class Denied(ProviderError):
@@ -93,6 +113,8 @@ class Provider(ABC):
     #: What tells zones apart that have the same id, where ids are unique in an account or server only.
     account: str = ""
     limits: Limits
+    #: How many values a set may have; 0: nothing is known of that.
+    values_max: int = 0
     #: How often a batch is sent again when the provider was busy, beside what its library repeats by itself.
     repeats: int = 4
     #: Requests sent so far, repeated ones included.
@@ -116,6 +138,11 @@ class Provider(ABC):
     @abstractmethod
     def applied(self, zone: Zone, change: str) -> bool:
         """True when the provider says that its name servers have the change. Raises ProviderError."""
+
+    def newest(self, zone: Zone) -> str:
+        """The id of the zone's newest change, for one whose own id was lost with the answer; empty where the provider
+        does not tell. Raises ProviderError."""
+        return ""
 
     def joined(self, name: str, current: RecordSet | None, values: Iterable[str], ttl: int) -> RecordSet:
         """What to write so that ``values`` (unquoted) are at a name too; ``current`` itself when all are there.
@@ -146,6 +173,14 @@ class Provider(ABC):
             additions=int(swap.new is not None),
             deletions=int(swap.old is not None),
         )
+
+    def too_large(self, swap: Swap) -> str:
+        """Why no request can carry a swap, in words; empty when one may."""
+        before = len(swap.old.values) if swap.old else 0
+        after = len(swap.new.values) if swap.new else 0
+        if self.values_max and after > max(self.values_max, before):
+            return f"it would have {after} values, and {self.title} takes {self.values_max} values a set"
+        return ""
 
     def batches(self, swaps: Sequence[Swap]) -> Iterator[list[Swap]]:
         """``swaps`` in their order, in as few consecutive batches as ``limits`` allow. A swap that is over the limits

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Hashable
 from typing import Callable
 
 from .._errors import CertfleetError
@@ -37,6 +38,13 @@ class TokenBucket:
         self._sleep = sleep
         self._last = clock()
 
+    def slow_to(self, rate: float) -> TokenBucket:
+        """Let no more than ``rate`` through from now on, if that is less than until now; returns itself."""
+        if rate <= 0:
+            raise CertfleetError(f"requests_per_second is {rate:g}", remedy="Give a number above 0.")
+        self._rate = min(self._rate, rate)
+        return self
+
     def take(self) -> float:
         """Take one token, waiting for it when there is none. Returns the seconds waited."""
         now = self._clock()
@@ -48,3 +56,16 @@ class TokenBucket:
         wait = -self._tokens / self._rate
         self._sleep(wait)
         return wait
+
+
+class Buckets:
+    """One bucket for all that share a limit of rate."""
+
+    def __init__(self) -> None:
+        self._by_limit: dict[Hashable, TokenBucket] = {}
+
+    def of(self, limit: Hashable, rate: float) -> TokenBucket:
+        """The bucket of those under ``limit``; the lowest rate given for it counts."""
+        if limit not in self._by_limit:
+            self._by_limit[limit] = TokenBucket(rate)
+        return self._by_limit[limit].slow_to(rate)

@@ -13,6 +13,7 @@ from .._batch import finish
 from .._errors import CertfleetError
 from .._journal.model import KEPT
 from .._journal.run import open_journal
+from .._names import normalise
 from .argspec import CLOUD_DNS_ARGSPEC, RFC2136_ARGSPEC, ROUTE53_ARGSPEC, show_public_parts
 from .factory import build_engine
 from .model import Outcome, RecordSet, TxtRecord, unquote
@@ -84,11 +85,11 @@ class _Item:
         self._error: CertfleetError | None = None
         self.records: list[TxtRecord] = []
         try:
+            # Without a value too, as an order that is only planned has it.
+            self._name = normalise(self._name)
             self.records = [TxtRecord(self._name, value) for value in self._values]
         except CertfleetError as error:
             self._error = error
-        if self.records:
-            self._name = self.records[0].name
 
     def result(self, outcome: Outcome) -> dict[str, Any]:
         errors = [self._error, *(outcome.failed.get(record) for record in self.records)]
@@ -118,4 +119,9 @@ def diffs(sets: Mapping[str, tuple[RecordSet | None, RecordSet | None]]) -> list
 def _lines(record_set: RecordSet | None) -> str:
     if record_set is None:
         return ""
-    return "".join(f"{record_set.name}. {record_set.ttl} IN TXT {value}\n" for value in record_set.values)
+    sets = record_set.parts or (record_set,)
+    return "".join(
+        f"{record_set.name}. {one.ttl} IN TXT {value}" + (f" ; {one.identifier}\n" if record_set.parts else "\n")
+        for one in sets
+        for value in one.values
+    )

@@ -7,16 +7,20 @@
 from __future__ import annotations
 
 import base64
+import random
+import time
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, Callable
 
 from .._errors import CertfleetError
 from . import _library
 from .authoritative import parse_server
 from .model import RecordSet, Swap, Zone
-from .provider import BatchRefused, Denied, Limits, Provider, ProviderBusy, ProviderError, ZoneList
+from .provider import CNAME, BatchRefused, Denied, Limits, Provider, ProviderBusy, ProviderError, ZoneList
 
 _TIMEOUT = 15.0
+#: Attempts of a question whose connection breaks. An update is repeated by the writer, which knows what that means.
+_ATTEMPTS = 4
 
 
 class Rfc2136(Provider):
@@ -36,8 +40,9 @@ class Rfc2136(Provider):
     # A message holds 65,535 octets over TCP; a value is in it as prerequisite and as update, with its name.
     limits = Limits(elements=150, characters=15000)
 
-    def __init__(self, options: Mapping[str, Any]) -> None:
+    def __init__(self, options: Mapping[str, Any], *, sleep: Callable[[float], None] = time.sleep) -> None:
         self._dns = _library.dns()
+        self._sleep = sleep
         if not options.get("server"):
             raise CertfleetError("rfc2136 has no server", remedy="Give the primary name server as host:port.")
         self._server = parse_server(str(options["server"]))[0]
@@ -56,7 +61,8 @@ class Rfc2136(Provider):
         self.calls = 0
 
     def _send(self, message: Any) -> Any:
-        """Raises ProviderError for a server that does not answer, or that the key is not right for."""
+        """Raises ProviderBusy for a connection that breaks, ProviderError for a server that does not answer or that the
+        key is not right for."""
         dns = self._dns
         self.calls += 1
         if self._key is not None:
@@ -69,7 +75,14 @@ class Rfc2136(Provider):
                 remedy="Check key_name, key_secret, key_algorithm, and the clocks of both machines.",
                 fatal=True,
             ) from error
-        except (OSError, EOFError, dns.exception.DNSException) as error:
+        except (ConnectionResetError, ConnectionAbortedError, BrokenPipeError, EOFError) as error:
+            raise ProviderBusy(
+                f"{self.title} broke the connection: {' '.join(str(error).split()) or type(error).__name__}",
+                remedy="Check the network, what limits connections there, and that updates may come over TCP.",
+                fatal=True,
+                unsure=True,
+            ) from error
+        except (OSError, dns.exception.DNSException) as error:
             raise ProviderError(
                 f"{self.title} cannot be asked: {' '.join(str(error).split()) or type(error).__name__}",
                 remedy="Check server and the network; updates go over TCP.",
@@ -79,9 +92,16 @@ class Rfc2136(Provider):
 
     def _ask(self, name: str, kind: str) -> Any:
         dns = self._dns
-        query = dns.message.make_query(f"{name}.", kind)
-        query.flags &= ~dns.flags.RD
-        return self._send(query)
+        for attempt in range(1, _ATTEMPTS + 1):
+            query = dns.message.make_query(f"{name}.", kind)
+            query.flags &= ~dns.flags.RD
+            try:
+                return self._send(query)
+            except ProviderBusy:
+                if attempt == _ATTEMPTS:
+                    raise
+            self._sleep(random.uniform(0.25, 0.5) * 2**attempt)  # noqa: S311 - jitter
+        raise AssertionError("not reached")
 
     def zones(self, names: Collection[str]) -> ZoneList:
         """One question a name: the SOA that comes along says which zone it lies in (RFC 2308 section 3)."""
@@ -109,7 +129,7 @@ class Rfc2136(Provider):
                 if str(entries.name).rstrip(".").lower() != name:
                     continue
                 if entries.rdtype == dns.rdatatype.CNAME:
-                    found[name] = RecordSet(name, int(entries.ttl), (), "a CNAME")
+                    found[name] = RecordSet(name, int(entries.ttl), (), CNAME)
                 elif entries.rdtype == dns.rdatatype.TXT:
                     found[name] = RecordSet(name, int(entries.ttl), tuple(entry.to_text() for entry in entries))
         return found

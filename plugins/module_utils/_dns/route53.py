@@ -36,10 +36,12 @@ class Route53(Provider):
 
     title = "Route53"
     limits = Limits(elements=1000, characters=32000)
+    # "Quotas", maximums on records: values of a record set.
+    values_max = 400
 
-    def __init__(self, client: Any, *, requests_per_second: float = 4.0) -> None:
+    def __init__(self, client: Any, *, requests_per_second: float = 4.0, bucket: TokenBucket | None = None) -> None:
         self._client = client
-        self._bucket = TokenBucket(requests_per_second)
+        self._bucket = bucket or TokenBucket(requests_per_second)
         self.calls = 0
         #: Whether a request sent by the running call may have been carried out though its answer did not say so.
         self._unsure = False
@@ -168,6 +170,18 @@ class Route53(Provider):
     def cost(self, swap: Swap) -> Limits:
         values = [value for _action, entry in sets.changes(swap) for value in sets.entry_values(entry)]
         return super().cost(swap)._replace(elements=len(values), characters=sum(len(value) for value in values))
+
+    def too_large(self, swap: Swap) -> str:
+        """A set is replaced as a whole, so one of about 355 challenge values is as large as a request may be twice."""
+        cost = self.cost(swap)
+        if cost.characters > self.limits.characters or cost.elements > self.limits.elements:
+            return (
+                f"what is there and what takes its place are {cost.elements} values of {cost.characters} characters"
+                f" together, and Route53 takes {self.limits.elements} of {self.limits.characters} a request"
+            )
+        # Of several sets with a routing policy each is for itself.
+        over = [len(entry) for entry in sets.values_of_each(swap.new) if len(entry) > self.values_max]
+        return f"it would have {max(over)} values, and Route53 takes {self.values_max} values a set" if over else ""
 
     def write(self, zone: Zone, swaps: Sequence[Swap]) -> str:
         """One ChangeResourceRecordSets request; Route53 applies it as a whole or not at all."""

@@ -44,7 +44,9 @@ _BUSY = frozenset(
     }
 )
 #: Where one message of a list ends and the next begins.
-_NEXT_MESSAGE = re.compile(r"(?=Tried to (?:create|delete)|RRSet (?:with|of)|Invalid request: Expected)")
+_NEXT_MESSAGE = re.compile(
+    r"(?=Tried to (?:create|delete)|(?<!conflicting )RRSet (?:with|of)|Invalid request: Expected)"
+)
 _MATCHING = re.compile(r"(?:name='|DNS name |TXT |resource record set (?!\[)|Name=)(?P<name>[^\s',\]]+)")
 #: Words for a set that is not what the batch took it for; what the others say is wrong with the name itself.
 _CONFLICT = (

@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .model import RecordSet, Swap, quote, unquote, with_values, without_values
+from .provider import ALIAS
 
 #: SetIdentifier holds up to 128 characters (Route53 API Reference, ResourceRecordSet).
 _IDENTIFIER_MAX = 128
@@ -58,7 +59,7 @@ def plain(name: str) -> str:
 def record_set(name: str, entries: Sequence[Mapping[str, Any]]) -> RecordSet:
     """All TXT entries of a ListResourceRecordSets answer that have this name."""
     if any(entry.get("AliasTarget") for entry in entries):
-        return RecordSet(name, 0, (), "an alias")
+        return RecordSet(name, 0, (), ALIAS)
     if not entries[0].get("SetIdentifier"):
         return RecordSet(name, int(entries[0].get("TTL", 0)), entry_values(entries[0]))
     return _together(
@@ -133,6 +134,11 @@ def changes(swap: Swap) -> list[tuple[str, dict[str, Any]]]:
     before, after = _entries(swap.old), _entries(swap.new)
     gone = [("DELETE", entry) for entry in before if entry not in after]
     return gone + [("CREATE", entry) for entry in after if entry not in before]
+
+
+def values_of_each(held: RecordSet | None) -> list[tuple[str, ...]]:
+    """The values of each set at a name, in presentation form."""
+    return [entry_values(entry) for entry in _entries(held)]
 
 
 def _entries(held: RecordSet | None) -> list[dict[str, Any]]:

@@ -23,7 +23,7 @@ from .provider import Denied, Provider, ProviderBusy, ProviderError
 from .zones import longest_match, some
 
 #: Seconds before each question about a change: a quiet zone is done at once, Route53 takes about half a minute.
-_STATUS_PAUSES = (0.2, 1.0, 5.0, 10.0)
+_STATUS_PAUSES = (0.2, 1.0, 5.0, 10.0, 20.0, 30.0)
 #: Seconds before each round of questions to the name servers.
 _ASK_PAUSES = (0.0, 0.5, 1.0, 2.0, 3.0)
 _MODES = ("none", "provider", "authoritative")

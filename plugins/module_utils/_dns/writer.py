@@ -20,22 +20,29 @@ from typing import Callable
 
 from .._errors import CertfleetError
 from .model import RecordSet, Swap, Zone, quote
-from .provider import BatchRefused, Denied, Provider, ProviderBusy, ProviderError
+from .provider import ALIAS, CNAME, BatchRefused, Denied, Provider, ProviderBusy, ProviderError
 
 #: How often one name may lose its race before it counts as failed.
 _MAX_CONFLICTS = 12
 #: Of a batch with no more names than this, all are read again after a second loss.
 _FEW_NAMES = 10
-#: After so many single names refused by permissions and none allowed, the rest is not taken apart any further.
-_ENOUGH_DENIALS = 4
+#: The way out where a CNAME is in the way.
+FOLLOW = "Follow the CNAME (follow_cname, of other modules dns_follow_cname), or remove it."
+#: After so many refusals by permissions in a row, what is refused next is not taken apart any further.
+_ENOUGH_DENIALS = 64
+#: So often a batch is sent again as a whole, when its own names may be what is too much; then its halves are.
+_WHOLE = 2
 
 
 def cannot_join(name: str, policy: str) -> CertfleetError:
     """Why a name that is ``policy`` (in words) is left alone."""
-    return CertfleetError(
-        f"{name} has {policy}, which a plain TXT set cannot join",
-        remedy="Remove them, or let the name point elsewhere.",
-    )
+    remedy = FOLLOW if policy == CNAME else "Remove them, or let the name point elsewhere."
+    return CertfleetError(f"{name} has {policy}, which a plain TXT set cannot join", remedy=remedy)
+
+
+def holds_nothing(held: RecordSet) -> bool:
+    """True of what can have no TXT value at all, so that there is none to remove."""
+    return held.policy in (ALIAS, CNAME)
 
 
 @dataclass
@@ -86,6 +93,7 @@ class ZoneWriter:
         self._fresh: set[str] = set()
         self._conflicts: Counter[str] = Counter()
         self._denials = 0
+        self._patient = True
         self._queue: deque[_Work] = deque()
         self._written = Written()
 
@@ -94,12 +102,29 @@ class ZoneWriter:
         self._queue.append(_Work(list(self._wishes)))
         while self._queue:
             self._step(self._queue.popleft())
+        self._find_lost()
         return self._written
+
+    def _find_lost(self) -> None:
+        """What an unanswered request wrote has to be waited for too, though nobody said what its change is called."""
+        written = self._written
+        told = {name for names in written.changes.values() for name in names}
+        lost = sorted((written.unsure & written.sets.keys()) - told)
+        if not lost or self._absent:
+            return
+        try:
+            change = self._provider.newest(self._zone)
+        except ProviderError:
+            # No reason to fail what is there: the name servers are asked anyhow, if wanted.
+            return
+        if change:
+            written.changes.setdefault(change, []).extend(lost)
 
     # --- one batch
 
     def _step(self, work: _Work) -> None:
         swaps = [swap for swap in map(self._swap, work.names) if swap is not None]
+        swaps = [swap for swap in swaps if not self._too_large(swap)]
         batches = list(self._provider.batches(swaps))
         if len(batches) > 1:
             self._again(*(_Work([swap.name for swap in batch], work.refusals, work.busy) for batch in batches))
@@ -123,15 +148,30 @@ class ZoneWriter:
             if error.fatal:
                 self._stop(error)
         else:
+            self._denials = 0
             self._written.changes.setdefault(change, []).extend(work.names)
             for swap in swaps:
                 self._known[swap.name] = swap.new
                 self._written.sets[swap.name] = (swap.old, swap.new)
 
+    def _too_large(self, swap: Swap) -> bool:
+        """Fail a name that no request can carry: it would take the others of its batch down."""
+        reason = self._provider.too_large(swap)
+        if reason:
+            error = CertfleetError(
+                f"TXT at {swap.name} in zone {self._zone.name} cannot be changed: {reason}",
+                remedy="Remove values that nobody needs, or let the name point elsewhere with a CNAME.",
+            )
+            self._fail([swap.name], error)
+        return bool(reason)
+
     def _swap(self, name: str) -> Swap | None:
         """The next swap to try for a name; None when it is done."""
         if name in self._known:
             old = self._known[name]
+            if old is not None and old.policy and self._absent and holds_nothing(old):
+                self._written.sets[name] = (old, old)
+                return None
             if old is not None and old.policy:
                 self._fail([name], cannot_join(name, old.policy))
                 return None
@@ -219,19 +259,45 @@ class ZoneWriter:
         self._fresh |= found.keys()
 
     def _busy(self, work: _Work, error: ProviderBusy) -> None:
-        if work.busy >= self._provider.repeats:
+        if error.divisible and len(work.names) > 1 and (work.busy >= _WHOLE or not self._patient):
+            if not self._patient and self._is_hopeless(work, error):
+                return
+            if self._patient:
+                self._sleep(random.uniform(1.0, 2.0))  # noqa: S311 - jitter
+            self._again(*self._halves(work))
+            return
+        if work.busy >= self._provider.repeats or (error.divisible and not self._patient):
+            # The others have waited as long meanwhile.
+            self._patient = self._patient and not error.divisible
+            self._denials += int(error.divisible)
             self._fail(work.names, error)
+            if error.fatal:
+                self._stop(error)
             return
         self._sleep(random.uniform(1.0, 2.0) * 2 ** min(work.busy, 3))  # noqa: S311 - jitter
         self._again(_Work(work.names, work.refusals, work.busy + 1))
 
     def _denied(self, work: _Work, error: Denied) -> None:
-        hopeless = self._denials >= _ENOUGH_DENIALS and not self._written.changes
-        if len(work.names) == 1 or hopeless:
+        if len(work.names) == 1:
             self._denials += 1
             self._fail(work.names, error)
-            return
-        self._again(*self._halves(work))
+        elif not self._is_hopeless(work, error):
+            self._again(*self._halves(work))
+
+    def _is_hopeless(self, work: _Work, error: ProviderError) -> bool:
+        """Whether so much was refused in a row that a batch is not taken apart any more; its names fail then."""
+        self._denials += 1
+        if self._denials <= _ENOUGH_DENIALS:
+            return False
+        self._fail(
+            work.names,
+            CertfleetError(
+                f"TXT was not tried by itself at this name in zone {self._zone.name}, after {_ENOUGH_DENIALS} refusals"
+                f" of others in a row. The last one, of {len(work.names)} names together: {error.message}",
+                remedy=error.remedy,
+            ),
+        )
+        return True
 
     # --- small helpers
 
@@ -255,7 +321,10 @@ class ZoneWriter:
             self._fail(self._queue.popleft().names, error)
 
     def _refusal(self, name: str, text: str) -> CertfleetError:
-        return CertfleetError(f"{self._provider.title} refuses TXT at {name} in zone {self._zone.name}: {text}")
+        return CertfleetError(
+            f"{self._provider.title} refuses TXT at {name} in zone {self._zone.name}: {text}",
+            remedy=FOLLOW if "CNAME" in text else "",
+        )
 
     def _lost(self, name: str, text: str) -> CertfleetError:
         return CertfleetError(

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The rules of ChangeResourceRecordSets (Route53 API Reference; Developer Guide, "Quotas"), with the words in which AWS
-refuses as its users have reported them, those for too many characters excepted."""
+refuses as its users have reported them, those for too much of something excepted."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from ..route53 import NAMESPACE, plain_name
 
 MOST_RECORDS = 1000
 MOST_CHARACTERS = 32000
+#: Of a TXT value, its quotation marks not counted; and of values in a record set.
+MOST_IN_A_VALUE = 4000
+MOST_IN_A_SET = 400
 _QUOTED = re.compile(r'^\s*"(?:[^"\\]|\\.)*"(?:\s+"(?:[^"\\]|\\.)*")*\s*$')
 
 
@@ -159,14 +162,23 @@ class _Trial:
             yield f"RRSet with DNS name {entry.name}. is not permitted in zone {self._zone.zone}."
         if entry.type != "TXT":
             return
+        if len(entry.values) > MOST_IN_A_SET:
+            yield (
+                f"RRSet with DNS name {entry.name}. is not permitted: the limit of {MOST_IN_A_SET} values in a set is"
+                " exceeded."
+            )
         for value in entry.values:
             if not _QUOTED.match(value):
                 yield (
                     "Invalid Resource Record: 'FATAL problem: InvalidCharacterString (Value should be enclosed in"
                     f" quotation marks) encountered with '{value}''"
                 )
-            elif any(len(string) > 255 for string in re.findall(r'"((?:[^"\\]|\\.)*)"', value)):
+                continue
+            strings = re.findall(r'"((?:[^"\\]|\\.)*)"', value)
+            if any(len(string) > 255 for string in strings):
                 yield f"Invalid Resource Record: 'FATAL problem: CharacterStringTooLong encountered with '{value}''"
+            if sum(map(len, strings)) > MOST_IN_A_VALUE:
+                yield f"Invalid Resource Record: 'FATAL problem: TXTRDATATooLong encountered with '{value}''"
         for value in {value for value in entry.values if entry.values.count(value) > 1}:
             yield f"Duplicate Resource Record: '{value}'"
 

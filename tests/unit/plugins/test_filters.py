@@ -89,6 +89,7 @@ def test_the_role_lists_zones_only_where_none_is_named() -> None:
     named = cloud_dns_role({"example.com": "example-com"}, title="mine")
     assert "dns.managedZones.list" not in named["includedPermissions"]
     assert named["title"] == "mine"
+    assert "dns.changes.list" in named["includedPermissions"]
 
 
 def test_caa_allows_what_is_declared_and_forbids_the_rest() -> None:

@@ -28,6 +28,7 @@ class Memory(Provider):
 
     one_at_a_time: name only the first problem of a batch; speechless: name none;
     refused: names that can never be written; denied: names that permissions refuse, which is not told by name;
+    quota: how many values a set may have, told as being busy with a batch that has more at some name;
     failure: what every write fails with; busy: how often a write is put off;
     lost: how many answers get lost after the write was applied, the library then repeating the request;
     before_write: called with the number of the write, to interfere as another program would.
@@ -43,10 +44,12 @@ class Memory(Provider):
         self.calls = 0
         self.writes: list[list[Swap]] = []
         self.reads: list[list[str]] = []
+        self.asked: list[str] = []
         self.one_at_a_time = False
         self.speechless = False
         self.refused: set[str] = set()
         self.denied: set[str] = set()
+        self.quota = 0
         self.unreadable = False
         self.unreachable = False
         self.failure: ProviderError | None = None
@@ -80,6 +83,8 @@ class Memory(Provider):
             raise ProviderBusy("busy")
         if any(swap.name in self.denied for swap in swaps):
             raise Denied("not allowed")
+        if self.quota and any(len(swap.new.values) > self.quota for swap in swaps if swap.new):
+            raise ProviderBusy("quotaExceeded", divisible=True)
         self._apply(zone, swaps)
         if self.lost:
             self.lost -= 1
@@ -117,7 +122,14 @@ class Memory(Provider):
 
     def applied(self, zone: Zone, change: str) -> bool:
         self.calls += 1
+        self.asked.append(change)
         return True
+
+    def newest(self, zone: Zone) -> str:
+        self.calls += 1
+        if self.unreadable:
+            raise Denied("listing is not allowed")
+        return f"C{len(self.writes)}"
 
     def put(self, name: str, ttl: int, *quoted: str) -> None:
         """What another program wrote."""

@@ -135,6 +135,13 @@ def test_kinds_of_answers(status: int, reason: str, kind: type, fatal: bool, uns
     assert "https://dns" not in str(error)
 
 
+@pytest.mark.parametrize(("reason", "divisible"), [("quotaExceeded", True), ("rateLimitExceeded", False)])
+def test_a_quota_may_be_that_of_a_single_name(reason: str, divisible: bool) -> None:
+    error = told(answer(403, (reason, "said so")))
+    assert isinstance(error, ProviderBusy)
+    assert error.divisible is divisible
+
+
 def test_an_unknown_zone_is_no_unknown_project() -> None:
     text = "The 'parameters.managedZone' resource named 'z' does not exist."
     error = told(answer(404, ("notFound", text)), zone_id="z")

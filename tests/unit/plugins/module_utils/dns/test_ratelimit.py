@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytest
-from ansible_collections.certfleet.acme.plugins.module_utils._dns.ratelimit import TokenBucket
+from ansible_collections.certfleet.acme.plugins.module_utils._dns.factory import build_engine
+from ansible_collections.certfleet.acme.plugins.module_utils._dns.ratelimit import Buckets, TokenBucket
 from ansible_collections.certfleet.acme.plugins.module_utils._errors import CertfleetError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,3 +59,44 @@ def test_in_no_second_are_there_more_than_the_rate_from_the_first_request_on() -
 def test_a_rate_that_lets_nothing_through_is_refused(rate: float) -> None:
     with pytest.raises(CertfleetError, match="requests_per_second"):
         TokenBucket(rate)
+
+
+def route53(zone: str, **options: Any) -> dict[str, Any]:
+    keys = {"access_key": "a", "secret_key": "b", "endpoint_url": "http://127.0.0.1:9", **options}
+    return {"provider": "route53", "zones": [zone], "route53": keys}
+
+
+def cloud_dns(zone: str, project: str) -> dict[str, Any]:
+    options = {"project": project, "access_token": "t", "api_endpoint": "http://127.0.0.1:9"}
+    return {"provider": "cloud_dns", "zones": [zone], "cloud_dns": options}
+
+
+def test_entries_of_one_account_share_its_rate() -> None:
+    role = "arn:aws:iam::{}:role/dns"
+    entries = [
+        route53("a.example", requests_per_second=3),
+        route53("b.example", private_zone=True, requests_per_second=2),
+        route53("c.example", assume_role_arn=role.format("1" * 12)),
+        route53("d.example", assume_role_arn=role.format("1" * 12) + "2"),
+        route53("e.example", assume_role_arn=role.format("2" * 12)),
+        route53("f.example", endpoint_url="http://127.0.0.1:10"),
+        cloud_dns("g.example", "one-project"),
+        cloud_dns("h.example", "one-project"),
+        cloud_dns("i.example", "another-project"),
+    ]
+    engine = build_engine({"dns_providers": entries, "dns_wait": "none"})
+    buckets = [cast("Any", route.provider)._bucket for route in engine._router.routes]
+    first = [buckets.index(bucket) for bucket in buckets]
+    assert first == [0, 0, 2, 2, 4, 5, 6, 6, 8]
+    assert buckets[0]._rate == 2
+
+
+@pytest.mark.parametrize("rates", [(3, 2), (2, 3)])
+def test_the_lowest_rate_counts_for_all_that_share_one(rates: tuple[float, float]) -> None:
+    buckets = Buckets()
+    one, other = (buckets.of("limit", rate) for rate in rates)
+    assert one is other
+    assert buckets.of("other", 9) is not one
+    with pytest.raises(CertfleetError, match="requests_per_second"):
+        buckets.of("limit", 0)
+    assert one._rate == 2

@@ -76,6 +76,18 @@ def test_refused_batches_are_taken_apart_by_name(code: str, text: str, conflicts
         assert name in {**refusal.conflicts, **refusal.refused}[name]
 
 
+def test_a_cname_in_the_way_is_told_to_the_end() -> None:
+    text = (
+        f"RRSet of type TXT with DNS name {A}. is not permitted because a conflicting RRSet of type CNAME with the"
+        " same DNS name already exists in zone example.com."
+    )
+    both = f"[{text}, RRSet with DNS name {B}. is not permitted in zone example.org.]"
+    refusal = refused_batch(answer("InvalidChangeBatch", both))
+    assert refusal is not None
+    assert refusal.refused[A] == text
+    assert set(refusal.refused) == {A, B}
+
+
 def test_the_messages_of_a_list_are_read() -> None:
     error = answer("InvalidChangeBatch", "")
     error.response["messages"] = [

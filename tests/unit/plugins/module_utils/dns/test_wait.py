@@ -87,6 +87,20 @@ def test_many_changes_of_slow_zones_cost_few_questions() -> None:
     assert clock.now < 50
 
 
+def test_changes_that_take_a_minute_cost_few_questions() -> None:
+    class Later(Memory):
+        def applied(self, zone: Zone, change: str) -> bool:
+            self.calls += 1
+            return clock.now >= 60
+
+    provider, clock = Later(), Clock()
+    waiter = Waiter("provider", 300, clock=clock, sleep=clock.sleep)
+    assert not waiter.wait([ZoneWait(provider, ZONE, {"C1": [], "C2": []})])
+    # With a list of the zones, two batches to write and two to remove: within 12 calls for 1,000 names.
+    assert provider.calls <= 7
+    assert clock.now < 70
+
+
 def test_when_time_is_up_each_change_was_asked_for() -> None:
     provider = Slow({"C1": [True], "C2": []})
     failed, _clock = wait(provider, timeout=3)
