@@ -245,8 +245,8 @@ class CloudDns(Provider):
         """Ours, or one that came after it. Needs dns.changes.list."""
         newest = {"sortBy": "changeSequence", "sortOrder": "descending", "maxResults": "1"}
         path = f"{self._path}/{zone.id}/changes"
-        for page, _more in self._pages("dns.changes.list", path, "changes", zone.id, **newest):
-            return str(page[0]["id"]) if page else ""
+        for page, _more in self._pages("dns.changes.list", path, "changes", _change_id, zone.id, **newest):
+            return page[0] if page else ""
         return ""
 
     def applied(self, zone: Zone, change: str) -> bool:
@@ -265,6 +265,10 @@ def _zone(entry: Mapping[str, Any]) -> Zone | None:
     if entry.get("forwardingConfig") or entry.get("peeringConfig"):
         return None
     return Zone(id=entry["name"], name=_plain(entry["dnsName"]), private=entry.get("visibility") == "private")
+
+
+def _change_id(entry: Mapping[str, Any]) -> str:
+    return str(entry["id"])
 
 
 def _record_set(entry: Mapping[str, Any]) -> RecordSet | None:
