@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
+from ansible_collections.certfleet.acme.plugins.module_utils._renewal import same_ca
 from ansible_collections.certfleet.acme.plugins.plugin_utils import _play
 from ansible_collections.certfleet.acme.plugins.plugin_utils._gathering_action import GatheringAction
 
@@ -39,7 +40,7 @@ class ActionModule(GatheringAction):
         others = {
             host: result["acme_directory"]
             for host, result in found.items()
-            if result.get("acme_directory") not in (None, args.get("acme_directory"))
+            if result.get("acme_directory") and not same_ca(result["acme_directory"], args.get("acme_directory") or "")
         }
         if others:
             declared = ", ".join(f"{host}: {directory}" for host, directory in others.items())

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.certfleet.acme.plugins.module_utils._renewal import same_ca
 from ansible_collections.certfleet.acme.plugins.plugin_utils import _play
 from ansible_collections.certfleet.acme.plugins.plugin_utils._gathering_action import GatheringAction
 
@@ -43,7 +44,8 @@ class ActionModule(GatheringAction):
         self._elsewhere = [host for host, result in registered.items() if not self._here(result) and _questions(result)]
 
     def _here(self, result: Mapping[str, Any]) -> bool:
-        return result.get("acme_directory") in (None, self._task.args.get("acme_directory"))
+        declared = result.get("acme_directory")
+        return declared is None or same_ca(declared, self._task.args.get("acme_directory") or "")
 
     def items_of_host(self, result: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Those that it is time to ask for. A host that declares another CA than the batch's goes by the lifetime."""

@@ -227,7 +227,7 @@ class Network(library.ClientNetwork):
         seconds = max(1.0, min(self._default_timeout, deadline.remaining()))
         errors = library.requests.exceptions
         late = Unreachable(
-            f"{_host(url)} did not answer within {seconds:g} s",
+            f"{_host(url)} did not answer within {round(seconds, 1):g} s",
             remedy="Check the way to the CA, or raise request_timeout.",
         )
         limit = Limit(seconds)

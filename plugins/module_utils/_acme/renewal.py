@@ -45,7 +45,7 @@ def ask(params: dict[str, Any], questions: Sequence[Question], now: Clock = utc_
     try:
         session = open_session(bounded, None)
     except CertfleetError as error:
-        return [question.state.unreachable(str(error), _retry_after(error), now()) for question in questions]
+        return [question.state.unreachable(error.message, _retry_after(error), now()) for question in questions]
     base = session.directory.get("renewalInfo")
     if not isinstance(base, str):
         return [question.state.unsupported(now()) for question in questions]
@@ -74,7 +74,7 @@ def _ask_one(session: Session, base: str, question: Question, deadline: Deadline
             raise problem.about("renewal information") from problem
         return state.unreachable(str(problem.about("renewal information")), problem.retry_after, now())
     except Unreachable as error:
-        return state.unreachable(str(error), None, now())
+        return state.unreachable(error.message, None, now())
     window, explanation_url = read_answer(as_object(response, "the question for renewal information"))
     return state.answered(window, explanation_url, parse_retry_after(response.headers.get("Retry-After")), now())
 
