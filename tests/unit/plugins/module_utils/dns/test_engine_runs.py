@@ -47,7 +47,7 @@ class Runs:
         return [placed(record) for record in records]
 
     def noted(self) -> set[Placed]:
-        _, journal = self.begin()
+        journal = self.begin()[1]
         return {entry.placed for entry in journal.entries()}
 
 
@@ -64,7 +64,7 @@ V, W = TxtRecord(name("v"), "v"), TxtRecord(name("v"), "w")
 
 @pytest.mark.parametrize("kind", [PASSING, KEPT])
 def test_of_two_runs_with_an_equal_value_the_last_one_takes_it_away(runs: Runs, kind: str) -> None:
-    (first, journal), (second, _) = runs.begin(), runs.begin(kind)
+    (first, journal), second = runs.begin(), runs.begin(kind)[0]
     first.present([V, W])
     second.present([V])
     outcome = first.absent([V, W])
@@ -79,7 +79,7 @@ def test_of_two_runs_with_an_equal_value_the_last_one_takes_it_away(runs: Runs, 
 
 def test_what_a_killed_run_left_and_one_that_lives_needs_is_neither_gone_nor_left(runs: Runs) -> None:
     stale = runs.dead(V, W)
-    (first, _), (second, _) = runs.begin(), runs.begin()
+    first, second = runs.begin()[0], runs.begin()[0]
     second.present([V])
     outcome = first.absent([], placed=stale)
     assert (outcome.gone, outcome.left, outcome.unserved) == ({placed(W): True}, {}, {})
@@ -92,7 +92,7 @@ def test_what_a_killed_run_left_and_one_that_lives_needs_is_neither_gone_nor_lef
 @pytest.mark.parametrize("own", [True, False])
 def test_what_is_announced_during_the_removal_is_put_back(runs: Runs, own: bool) -> None:
     stale = [] if own else runs.dead(V, W)
-    (first, _), (second, _) = runs.begin(), runs.begin()
+    first, second = runs.begin()[0], runs.begin()[0]
     wanted = [V, W] if own else []
     first.present(wanted)
 
@@ -106,14 +106,14 @@ def test_what_is_announced_during_the_removal_is_put_back(runs: Runs, own: bool)
     assert outcome.failed == outcome.left == {}
     assert outcome.changed == ({V: False, W: True} if own else {})
     assert outcome.gone == ({} if own else {placed(W): True})
-    assert [after.values for _, after in outcome.sets.values() if after] == [('"v"',)]
+    assert [after.values for _before, after in outcome.sets.values() if after] == [('"v"',)]
     assert runs.noted() == {placed(V)}
     assert second.absent([V]).changed == {V: True}
     assert (held(runs.memory), runs.noted()) == (set(), set())
 
 
 def test_what_is_put_back_for_a_run_that_leaves_it_is_taken_away_again(runs: Runs) -> None:
-    (first, _), (second, _) = runs.begin(), runs.begin()
+    first, second = runs.begin()[0], runs.begin()[0]
     first.present([V])
 
     def leave(number: int) -> None:
@@ -132,7 +132,7 @@ def test_what_is_put_back_for_a_run_that_leaves_it_is_taken_away_again(runs: Run
 
 
 def test_what_cannot_be_put_back_is_told(runs: Runs) -> None:
-    (first, _), (second, _) = runs.begin(), runs.begin()
+    first, second = runs.begin()[0], runs.begin()[0]
     first.present([V])
 
     def refuse(number: int) -> None:
@@ -159,7 +159,7 @@ def test_a_value_that_others_put_there_is_not_claimed(runs: Runs) -> None:
 
 
 def test_a_value_that_this_run_put_there_before_is_claimed(runs: Runs) -> None:
-    one, _ = runs.begin(KEPT)
+    one = runs.begin(KEPT)[0]
     one.present([V])
     assert one.present([V]).changed == {V: False}
     assert runs.noted() == {placed(V)}
@@ -189,7 +189,7 @@ def test_a_value_that_another_run_put_there_is_claimed(runs: Runs, kind: str, li
 
 
 def test_what_another_run_leaves_before_it_is_found_there_stays_noted_down(runs: Runs) -> None:
-    (other, _), (one, _) = runs.begin(), runs.begin(KEPT)
+    other, one = runs.begin()[0], runs.begin(KEPT)[0]
     other.present([V])
 
     def leave(number: int) -> None:
@@ -212,7 +212,7 @@ def test_whatever_runs_do_while_one_ends_their_values_stay_until_the_last_one_en
     """A step is a run that begins or ends; those during the end of the first are each before another of its writes."""
     with tempfile.TemporaryDirectory() as temporary:
         runs = Runs(Path(temporary))
-        engines = [runs.begin()[0] for _ in range(3)]
+        engines = [runs.begin()[0] for _number in range(3)]
         here: set[int] = set()
         left = iter(during)
 
