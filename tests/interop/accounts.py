@@ -76,6 +76,23 @@ def bound(ground: Ground) -> None:
     assert not place.run("acme_account")["changed"]
 
 
+@feature(
+    SUBJECT,
+    "External account binding by HS384, by HS512",
+    everywhere=works(),
+    openbao=refused("the CA refused the new account: serverInternal"),
+    step_ca=refused("the CA refused the new account: serverInternal"),
+)
+def bound_otherwise(ground: Ground) -> None:
+    place = ground.elsewhere(binding_required=True)
+    for alg in ("HS384", "HS512"):
+        try:
+            binding = place.lab.new_binding()
+        except LabError:
+            binding = {"kid": "imagined", "key": "A" * 86}
+        assert place.beside().made(external_account_binding={**binding, "alg": alg})["changed"]
+
+
 @feature(SUBJECT, "Account keys ecdsa-p256, ecdsa-p384, rsa-2048, rsa-3072, rsa-4096")
 def account_keys(ground: Ground) -> None:
     for kind in ("ecdsa-p256", "ecdsa-p384", "rsa-2048", "rsa-3072", "rsa-4096"):

@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
-from tests.interop import account_life, accounts, certificates, orders, renewal, validation
+from tests.interop import account_life, accounts, caa, certificates, orders, renewal, validation
 from tests.interop.registry import FEATURES as _FOUND
 
 _SUBJECTS = [
     accounts.SUBJECT,
     orders.SUBJECT,
+    caa.SUBJECT,
     validation.SUBJECT,
     certificates.CHAINS,
     renewal.SUBJECT,
