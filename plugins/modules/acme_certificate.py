@@ -55,7 +55,7 @@ options:
       replaces:
         description:
           - The identifier (RFC 9773) of the certificate that this one replaces. Sent only to a CA that offers renewal
-            information. When the CA refuses it, the order is made without, and a warning says so.
+            information. When the CA refuses the order with it, the order is made without, and a warning says so.
         type: str
       order_uri:
         description:

@@ -24,6 +24,8 @@ from .timing import Deadline
 DNS01 = "dns-01"
 #: Alternate chains of one certificate that are looked at.
 _ALTERNATES = 10
+#: Pebble and CAs like it answer so to a ``replaces`` that they do not know: asking again cannot help.
+_REFUSES_REPLACES = frozenset({500})
 
 
 @dataclass(frozen=True)
@@ -156,8 +158,10 @@ def new_order(
 ) -> Order:
     """Create an order. Raises CertfleetError.
 
-    replaces is sent only to a CA that offers renewal information, and dropped when it refuses it (RFC 9773 section 5:
-    already replaced, unknown, of another account, no name in common): the order matters more than the hint.
+    replaces is sent only to a CA that offers renewal information, and dropped when the order is refused with it (RFC
+    9773 section 5: already replaced, unknown, of another account, no name in common): the order matters more than the
+    hint. CAs tell these apart in no common way, some with an error of their own (500), so that all of them are asked
+    again without it; what is wrong with the order itself, such as a name, is told then.
     """
     fields: dict[str, Any] = {
         "identifiers": [_identifier(name) for name in identifiers],
@@ -170,20 +174,15 @@ def new_order(
     dropped = ""
     if replaces and isinstance(session.directory.get("renewalInfo"), str):
         try:
-            return _order(session.send(url, NewOrder(replaces=replaces, **fields), doing=doing), doing, identifiers)
+            asked = NewOrder(replaces=replaces, **fields)
+            return _order(session.send(url, asked, doing=doing, final=_REFUSES_REPLACES), doing, identifiers)
         except AcmeProblem as problem:
-            if not refuses_replaces(problem):
+            if not _may_refuse_replaces(problem):
                 raise
-            dropped = f"the CA refused to note which certificate is replaced: {describe(problem.problem)}"
+            reason = describe(problem.problem) or f"HTTP status {problem.status}"
+            dropped = f"the CA refused to note which certificate is replaced: {reason}"
     order = _order(session.send(url, NewOrder(**fields), doing=doing), doing, identifiers)
     return replace(order, replaces_dropped=dropped)
-
-
-def refuses_replaces(problem: AcmeProblem) -> bool:
-    """True when an answer to newOrder is about ``replaces`` and not about the order itself."""
-    if problem.code == "alreadyReplaced" or problem.status in (404, 409):
-        return True
-    return problem.status in (400, 403) and (problem.code == "unauthorized" or problem.mentions("replac"))
 
 
 def fetch_order(session: Session, uri: str, *, deadline: Deadline | None = None) -> Order:
@@ -292,6 +291,11 @@ def download_chain(session: Session, url: str, *, deadline: Deadline | None = No
     links = library.requests.utils.parse_header_links(response.headers.get("Link", ""))
     found = [urljoin(url, link["url"]) for link in links if link.get("rel") == "alternate"]
     return response.text, list(dict.fromkeys(found))[:_ALTERNATES]
+
+
+def _may_refuse_replaces(problem: AcmeProblem) -> bool:
+    """Whether the order may pass without ``replaces``: not when the CA is busy or wants to be left alone."""
+    return problem.status not in (429, 502, 503, 504) and problem.code not in ("rateLimited", "badNonce")
 
 
 def _order(response: Any, doing: str, identifiers: list[str]) -> Order:

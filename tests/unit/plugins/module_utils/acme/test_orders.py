@@ -62,6 +62,9 @@ def test_replaces_is_kept_from_a_ca_without_renewal_information(ca: ScriptedCA) 
         problem("malformed", 404, "no such certificate"),
         problem("unauthorized", 403, "another account's"),
         problem("malformed", 400, 'parsing the "replaces" field'),
+        problem("malformed", 400, "parsing ARI CertID failed"),
+        problem("serverInternal", 500, "could not find an order for the given certificate"),
+        (500, {}, b"no words at all"),
     ],
 )
 def test_replaces_is_dropped_when_the_ca_refuses_it(ca: ScriptedCA, refusal: Answer) -> None:
@@ -80,14 +83,34 @@ def test_replaces_is_sent_once_when_the_ca_takes_it(ca: ScriptedCA) -> None:
 
 
 @pytest.mark.parametrize(
-    "refusal", [problem("rejectedIdentifier", 400), problem("rateLimited", 403), problem("malformed", 400, "bad name")]
+    "refusal",
+    [
+        problem("rateLimited", 403),
+        problem("rateLimited", 429, Retry_After="9999"),
+        problem("serverInternal", 503, Retry_After="9999"),
+    ],
 )
-def test_an_order_that_is_refused_for_itself_is_not_sent_again(ca: ScriptedCA, refusal: Answer) -> None:
+def test_a_ca_that_wants_to_be_left_alone_is_not_asked_without_replaces(ca: ScriptedCA, refusal: Answer) -> None:
     ca.directory["renewalInfo"] = f"{ca.url}/renewalInfo"
     ca.script["newOrder"] = [refusal]
     with pytest.raises(AcmeProblem, match=r"the CA refused the order for example.com"):
         orders.new_order(ca.session(), ["example.com"], replaces="a.b")
     assert len(sent(ca)) == 1
+
+
+def test_what_is_wrong_with_the_order_itself_is_told_by_the_second_answer(ca: ScriptedCA) -> None:
+    ca.directory["renewalInfo"] = f"{ca.url}/renewalInfo"
+    ca.script["newOrder"] = [problem("rejectedIdentifier", 400, "first"), problem("rejectedIdentifier", 400, "second")]
+    with pytest.raises(AcmeProblem, match=r"the CA refused the order for example.com: rejectedIdentifier: second"):
+        orders.new_order(ca.session(), ["example.com"], replaces="a.b")
+    assert [one.get("replaces") for one in sent(ca)] == ["a.b", None]
+
+
+def test_a_lost_answer_does_not_cost_replaces(ca: ScriptedCA) -> None:
+    ca.directory["renewalInfo"] = f"{ca.url}/renewalInfo"
+    ca.script["newOrder"] = [None, created(ca)]
+    assert orders.new_order(ca.session(), ["example.com"], replaces="a.b").replaces_dropped == ""
+    assert [one.get("replaces") for one in sent(ca)] == ["a.b", "a.b"]
 
 
 @pytest.mark.parametrize(
