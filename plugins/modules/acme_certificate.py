@@ -66,7 +66,7 @@ options:
         description: When the validity should begin, RFC 3339. Many CAs refuse it.
         type: str
       not_after:
-        description: When the validity should end, RFC 3339. Many CAs refuse it.
+        description: When the validity should end, RFC 3339, in the future. Many CAs refuse it.
         type: str
       select_chain:
         description:

@@ -48,7 +48,7 @@ options:
         description: When the validity should begin, RFC 3339. Many CAs refuse it.
         type: str
       not_after:
-        description: When the validity should end, RFC 3339. Many CAs refuse it.
+        description: When the validity should end, RFC 3339, in the future. Many CAs refuse it.
         type: str
       order_uri:
         description:

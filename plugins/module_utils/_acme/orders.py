@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import urljoin
 
@@ -22,6 +23,7 @@ from .shapes import AUTHORIZATION, CHALLENGE, check, check_order
 from .timing import Deadline
 
 DNS01 = "dns-01"
+_RFC3339 = re.compile(r"(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})(?:\.\d+)?(Z|[+-]\d{2}:\d{2})", re.ASCII)
 #: Alternate chains of one certificate that are looked at.
 _ALTERNATES = 10
 #: Pebble and CAs like it answer so to a ``replaces`` that they do not know: asking again cannot help.
@@ -128,23 +130,27 @@ class Authorization:
 
 
 def check_validity(spec: dict[str, Any]) -> None:
-    """Raise CertfleetError when not_before or not_after is no RFC 3339 instant (RFC 8555 section 7.1.3), or the first
-    is not the earlier one. Pebble, for one, accepts what it cannot read and never issues."""
-    instants = []
+    """Raise CertfleetError when not_before or not_after is no RFC 3339 instant (RFC 8555 section 7.1.3), the first is
+    not the earlier one, or the second is past. Pebble, for one, accepts what it cannot read and never issues."""
+    instants = {}
     for name in ("not_before", "not_after"):
         if not spec.get(name):
             continue
+        # fromisoformat() alone takes much of ISO 8601 that RFC 3339 does not have.
+        parts = _RFC3339.fullmatch(spec[name].upper())
         try:
-            instant = datetime.fromisoformat(spec[name].upper().replace("Z", "+00:00"))
+            instant = datetime.fromisoformat(parts[1] + parts[2].replace("Z", "+00:00")) if parts else None
         except ValueError:
             instant = None
-        if instant is None or instant.tzinfo is None:
+        if instant is None:
             raise CertfleetError(
                 f"{name} {spec[name]!r} is no instant", remedy="Write it as 2027-01-31T00:00:00Z (RFC 3339)."
             )
-        instants.append(instant)
-    if len(instants) == 2 and instants[0] >= instants[1]:
+        instants[name] = instant
+    if len(instants) == 2 and instants["not_before"] >= instants["not_after"]:
         raise CertfleetError(f"not_before {spec['not_before']} is not before not_after {spec['not_after']}")
+    if "not_after" in instants and instants["not_after"] <= datetime.now(timezone.utc):
+        raise CertfleetError(f"not_after {spec['not_after']} is past", remedy="No certificate would be valid.")
 
 
 def new_order(
@@ -166,8 +172,9 @@ def new_order(
     fields: dict[str, Any] = {
         "identifiers": [_identifier(name) for name in identifiers],
         "profile": profile or None,
-        "not_before": not_before,
-        "not_after": not_after,
+        # RFC 3339 section 5.6: T and Z may be lower case, and not every CA reads them then.
+        "not_before": (not_before or "").upper() or None,
+        "not_after": (not_after or "").upper() or None,
     }
     doing = f"the order for {', '.join(identifiers)}"
     url = session.resource("newOrder")
