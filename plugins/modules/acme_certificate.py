@@ -114,7 +114,8 @@ attributes:
   check_mode:
     support: full
     details:
-      - Reads the CA's directory and the DNS zones; says what would be ordered. The account and its key need not exist.
+      - Reads the CA's directory and the DNS zones and looks the account up; says what would be ordered. The account and
+        its key need not exist when they may be made.
   diff_mode:
     support: none
   idempotent:

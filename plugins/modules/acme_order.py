@@ -66,7 +66,8 @@ attributes:
   check_mode:
     support: full
     details:
-      - Reads the CA's directory, and the order of an O(orders[].order_uri). The values of TXT records are not known.
+      - Reads the CA's directory, and the order of an O(orders[].order_uri), and looks the account up, which need not
+        exist when it may be made. The values of TXT records are not known.
   diff_mode:
     support: none
   idempotent:

@@ -12,7 +12,7 @@ from .._batch import BATCH_ARGSPEC, run_batch
 from .._errors import CertfleetError
 from .._names import base_domain, is_ip, validate_identifiers
 from .._x509 import csr_facts
-from .accounts import use_account
+from .accounts import expect_account, use_account
 from .argspec import ACME_ARGSPEC, KEY_RULES, account_key
 from .batches import run_items
 from .orders import (
@@ -105,9 +105,8 @@ def make_orders(params: dict[str, Any], *, check_mode: bool = False) -> list[dic
         return found
 
     checked = run_batch(range(len(results)), orderable, concurrency=1)
-    wanted = [spec for spec, found in zip(params["orders"], checked) if not isinstance(found, CertfleetError)]
-    if wanted and key is not None and (not check_mode or any(spec.get("order_uri") for spec in wanted)):
-        use_account(session, {**params, **({"allow_creation": False} if check_mode else {})})
+    if not all(isinstance(found, CertfleetError) for found in checked):
+        (expect_account if check_mode else use_account)(session, params)
 
     def work(number: int) -> dict[str, Any]:
         found = checked[number]
