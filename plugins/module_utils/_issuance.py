@@ -17,7 +17,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
-from ._acme.accounts import use_account
+from ._acme.accounts import expect_account, use_account
 from ._acme.argspec import account_key
 from ._acme.issuing import TooLate, fetch_chain, issue_steps, order_failure
 from ._acme.orders import (
@@ -41,7 +41,7 @@ from ._caa.preflight import examine, identities
 from ._dns.model import TxtRecord
 from ._errors import CertfleetError
 from ._issuance_dns import DnsSide
-from ._issuance_items import Issuance, Item, Proof, alive, guard, prepare
+from ._issuance_items import Issuance, Item, Proof, alive, check_provable, guard, prepare
 from ._issuance_orders import OrderNotes
 from ._journal.model import PASSING
 from ._journal.run import Journal, open_journal
@@ -102,9 +102,8 @@ class _Batch:
         self._session = open_session(self._params, key, stop=self._stop)
         for item in items:
             guard(item, lambda item=item: self.session.check_profile(item.spec.get("profile")))
-        resumed = check_mode and any(item.spec.get("order_uri") for item in items)
-        if alive(items) and (resumed or not check_mode) and key is not None:
-            use_account(self.session, {**self._params, **({"allow_creation": False} if check_mode else {})})
+        if alive(items):
+            (expect_account if check_mode else use_account)(self.session, self._params)
         self._check_caa(alive(items))
 
     def _check_caa(self, items: list[Item]) -> None:
@@ -132,6 +131,10 @@ class _Batch:
             if item.fullchain is None and not item.error:
                 item.changed = True
                 fresh.append(item)
+        self._authorizations(fresh)
+        for item in alive(fresh):
+            guard(item, lambda item=item: check_provable(item))
+        fresh = alive(fresh)
         records = {
             TxtRecord(f"_acme-challenge.{base_domain(name)}", "check-mode")
             for item in fresh

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ._acme.chains import check_criteria
-from ._acme.orders import Authorization, Challenge, Order, check_validity
+from ._acme.orders import DNS01, Authorization, Challenge, Order, check_validity
 from ._dns.model import TxtRecord
 from ._errors import CertfleetError
-from ._names import validate_identifiers
+from ._names import is_ip, validate_identifiers
 from ._x509 import csr_facts
 
 
@@ -77,6 +77,19 @@ def prepare(item: Item, *, check_mode: bool) -> None:
             remedy="Make the CSR anew, or correct identifiers.",
         )
     item.identifiers = item.identifiers or validate_identifiers(named)
+
+
+def check_provable(item: Item) -> None:
+    """Raise CertfleetError when a new order for the item would want proof of an address.
+
+    RFC 8738 section 7: dns-01 cannot give it, so that no CA offers it.
+    """
+    address = next(filter(is_ip, item.identifiers), None)
+    if item.order is None and address:
+        raise CertfleetError(
+            f"the CA offers no {DNS01} challenge for {address}",
+            remedy="Take the address out, or prove it by the steps acme_order and acme_validate.",
+        )
 
 
 def alive(items: Iterable[Item]) -> list[Item]:

@@ -55,7 +55,7 @@ options:
       replaces:
         description:
           - The identifier (RFC 9773) of the certificate that this one replaces. Sent only to a CA that offers renewal
-            information. When the CA refuses it, the order is made without, and a warning says so.
+            information. When the CA refuses the order with it, the order is made without, and a warning says so.
         type: str
       order_uri:
         description:
@@ -66,7 +66,7 @@ options:
         description: When the validity should begin, RFC 3339. Many CAs refuse it.
         type: str
       not_after:
-        description: When the validity should end, RFC 3339. Many CAs refuse it.
+        description: When the validity should end, RFC 3339, in the future. Many CAs refuse it.
         type: str
       select_chain:
         description:
@@ -114,7 +114,8 @@ attributes:
   check_mode:
     support: full
     details:
-      - Reads the CA's directory and the DNS zones; says what would be ordered. The account and its key need not exist.
+      - Reads the CA's directory and the DNS zones and looks the account up; says what would be ordered. The account and
+        its key need not exist when they may be made.
   diff_mode:
     support: none
   idempotent:

@@ -42,13 +42,13 @@ options:
       replaces:
         description:
           - The identifier (RFC 9773) of the certificate that this one replaces. Sent only to a CA that offers renewal
-            information. When the CA refuses it, the order is made without, and a warning says so.
+            information. When the CA refuses the order with it, the order is made without, and a warning says so.
         type: str
       not_before:
         description: When the validity should begin, RFC 3339. Many CAs refuse it.
         type: str
       not_after:
-        description: When the validity should end, RFC 3339. Many CAs refuse it.
+        description: When the validity should end, RFC 3339, in the future. Many CAs refuse it.
         type: str
       order_uri:
         description:
@@ -66,7 +66,8 @@ attributes:
   check_mode:
     support: full
     details:
-      - Reads the CA's directory, and the order of an O(orders[].order_uri). The values of TXT records are not known.
+      - Reads the CA's directory, and the order of an O(orders[].order_uri), and looks the account up, which need not
+        exist when it may be made. The values of TXT records are not known.
   diff_mode:
     support: none
   idempotent:

@@ -154,7 +154,7 @@ def test_a_name_without_a_zone_fails_alone_and_is_given_up_at_the_ca(labs: Labs,
 def test_check_mode_reads_the_directory_and_the_zones_and_writes_nothing(
     controller: Controller, tmp_path: Path
 ) -> None:
-    fresh = {"account_key_src": str(tmp_path / "none.pem"), "generate_account_key": True}
+    fresh = {"account_key_src": str(tmp_path / "none.pem"), "generate_account_key": True, "terms_agreed": True}
     wanted = [
         item("good", "good.example.com", profile="default"),
         {"name": "later", "identifiers": ["later.example.com"]},

@@ -52,7 +52,7 @@ def test_from_the_order_to_the_certificate(steps: Steps) -> None:
     planned = steps.order(wanted, check=True)
     assert planned["changed"]
     assert planned["txt_records"] == [{"record": "_acme-challenge.steps.example.com", "values": []}]
-    assert steps.lab.counts("acme") == {"directory": 1}
+    assert steps.lab.counts("acme") == {"directory": 1, "newNonce": 1, "newAccount": 1}
 
     ordered = steps.order(wanted, {"name": "bad", "identifiers": ["bad.refused.test"]}, item_failures="report")
     assert ordered["changed"]

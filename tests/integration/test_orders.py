@@ -60,6 +60,8 @@ def test_a_validity_that_the_ca_grants(controller: Controller) -> None:
     [
         {"not_after": "tomorrow"},
         {"not_before": "2030-01-01T00:00:00"},
+        {"not_after": "2030-W05-7T00:00:00Z"},
+        {"not_after": "2020-01-01T00:00:00Z"},
         {"not_before": "2030-01-02T00:00:00Z", "not_after": "2030-01-01T00:00:00Z"},
     ],
 )
@@ -70,3 +72,28 @@ def test_a_date_that_is_none_is_refused_before_any_request(controller: Controlle
     ):
         assert next(iter(bad.values())) in result["msg"]
     assert controller.lab.counts("acme") == {}
+
+
+@pytest.mark.parametrize(
+    ("replaces", "reason"),
+    [("garbage", "parsing ARI CertID failed"), ("aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE", "could not find an order")],
+)
+def test_a_certificate_to_replace_that_the_ca_does_not_know_costs_no_order(
+    controller: Controller, replaces: str, reason: str
+) -> None:
+    order = {"name": "new", "identifiers": ["new.example.com"], "replaces": replaces}
+    (found,) = controller.module("acme_order", **controller.ca(), orders=[order])["orders"]
+    assert (found["status"], len(found["warnings"])) == ("pending", 1)
+    assert "refused to note which certificate is replaced: " in found["warnings"][0]
+    assert controller.lab.counts("acme")["newOrder"] == 2
+
+
+def test_check_mode_fails_where_the_order_would(controller: Controller, tmp_path: Path) -> None:
+    before = controller.lab.counts("acme")
+    wanted = [item("address", "192.0.2.7"), item("name", "name.example.com")]
+    result = controller.issue(wanted, check=True, item_failures="report")
+    assert [(one["failed"], one["changed"]) for one in result["certificates"]] == [(True, False), (False, True)]
+    assert "the CA offers no dns-01 challenge for 192.0.2.7" in result["certificates"][0]["msg"]
+    unknown = {"account_key_src": str(tmp_path / "none.pem"), "generate_account_key": True, "allow_creation": False}
+    assert "has no account for this key" in controller.issue(wanted, check=True, **unknown)["msg"]
+    assert controller.lab.counts("acme").get("newOrder") == before.get("newOrder")

@@ -156,7 +156,20 @@ def deactivate_account(session: Session, account: Account) -> None:
 
 def use_account(session: Session, params: dict[str, Any]) -> Account:
     """The account of the options in ACCOUNT_ARGSPEC: found, or created when that is allowed. Raises CertfleetError."""
-    account, waiting = find_either(session, params)
+    return expect_account(session, params) or create_account(
+        session,
+        contact=normalise_contact(params.get("contact") or []),
+        terms_agreed=params["terms_agreed"],
+        binding=params.get("external_account_binding"),
+    )
+
+
+def expect_account(session: Session, params: dict[str, Any]) -> Account | None:
+    """The account that use_account() finds, None for one that it would create; creates nothing.
+
+    A session without a key is one whose key would be made. Raises CertfleetError where use_account() would.
+    """
+    account, waiting = find_either(session, params) if session.key is not None else (None, None)
     expected = params.get("account_uri")
     if account is None:
         if expected or not params["allow_creation"]:
@@ -167,12 +180,8 @@ def use_account(session: Session, params: dict[str, Any]) -> Account:
                 + (" and account_uri." if expected else ", or set allow_creation."),
             )
         check_waiting(session, waiting)
-        account = create_account(
-            session,
-            contact=normalise_contact(params.get("contact") or []),
-            terms_agreed=params["terms_agreed"],
-            binding=params.get("external_account_binding"),
-        )
+        check_creation(session, terms_agreed=params["terms_agreed"], binding=params.get("external_account_binding"))
+        return None
     check_uri(account, expected)
     return account
 

@@ -135,11 +135,13 @@ class Network(library.ClientNetwork):
         deadline: Deadline,
         accept: str | None = None,
         settle: Callable[[CertfleetError], Any] | None = None,
+        final: frozenset[int] = frozenset(),
     ) -> Any:
         """Signed POST; ``obj`` None makes it a POST-as-GET (RFC 8555 section 6.3). Raises AcmeProblem, Unreachable.
 
         settle: asked before a request is sent again that may have been carried out, with what became of it: the answer
         in its place, None to send it again. Without it, what is sent may be sent twice.
+        final: HTTP statuses that are not tried again, though others of their kind are.
         """
         headers = {"Content-Type": _JOSE}
         if accept:
@@ -152,7 +154,7 @@ class Network(library.ClientNetwork):
             self._add_nonce(response)
             return self._check_response(response)
 
-        return self._persist(once, deadline, settle=settle)
+        return self._persist(once, deadline, settle=settle, final=final)
 
     def _persist(
         self,
@@ -161,6 +163,7 @@ class Network(library.ClientNetwork):
         most: int = _TRIES,
         *,
         settle: Callable[[CertfleetError], Any] | None = None,
+        final: frozenset[int] = frozenset(),
     ) -> Any:
         """Call ``once`` until it answers, within the deadline."""
         self._check_silence()
@@ -183,7 +186,7 @@ class Network(library.ClientNetwork):
                 if problem.code == "badNonce" and nonce_tries < _NONCE_TRIES and deadline.remaining():
                     nonce_tries += 1
                     continue
-                if problem.status not in _BUSY:
+                if problem.status not in _BUSY - final:
                     raise
                 error, wait = problem, problem.retry_after
             except Unreachable as unreachable:

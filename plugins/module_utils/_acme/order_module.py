@@ -12,7 +12,7 @@ from .._batch import BATCH_ARGSPEC, run_batch
 from .._errors import CertfleetError
 from .._names import base_domain, is_ip, validate_identifiers
 from .._x509 import csr_facts
-from .accounts import use_account
+from .accounts import expect_account, use_account
 from .argspec import ACME_ARGSPEC, KEY_RULES, account_key
 from .batches import run_items
 from .orders import (
@@ -96,11 +96,20 @@ def make_orders(params: dict[str, Any], *, check_mode: bool = False) -> list[dic
         return [{**result, **_failure(found)} for result, found in zip(results, names)]
     key, _made = account_key(params, check_mode=check_mode)
     session = open_session(params, key)
-    if key is not None and (not check_mode or any(spec.get("order_uri") for spec in params["orders"])):
-        use_account(session, {**params, **({"allow_creation": False} if check_mode else {})})
+
+    def orderable(number: int) -> list[str]:
+        found = names[number]
+        if isinstance(found, CertfleetError):
+            raise found
+        session.check_profile(params["orders"][number].get("profile"))
+        return found
+
+    checked = run_batch(range(len(results)), orderable, concurrency=1)
+    if not all(isinstance(found, CertfleetError) for found in checked):
+        (expect_account if check_mode else use_account)(session, params)
 
     def work(number: int) -> dict[str, Any]:
-        found = names[number]
+        found = checked[number]
         if isinstance(found, CertfleetError):
             raise found
         return _one(session, params["orders"][number], found, check_mode=check_mode)
@@ -149,7 +158,6 @@ def _names_of(spec: dict[str, Any]) -> list[str]:
 
 
 def _one(session: Session, spec: dict[str, Any], names: list[str], *, check_mode: bool) -> dict[str, Any]:
-    session.check_profile(spec.get("profile"))
     order = None
     if spec.get("order_uri") and session.account_uri:
         order = usable_order(session, spec["order_uri"], names)

@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import urljoin
 
@@ -22,8 +23,11 @@ from .shapes import AUTHORIZATION, CHALLENGE, check, check_order
 from .timing import Deadline
 
 DNS01 = "dns-01"
+_RFC3339 = re.compile(r"(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})(?:\.\d+)?(Z|[+-]\d{2}:\d{2})", re.ASCII)
 #: Alternate chains of one certificate that are looked at.
 _ALTERNATES = 10
+#: Pebble and CAs like it answer so to a ``replaces`` that they do not know: asking again cannot help.
+_REFUSES_REPLACES = frozenset({500})
 
 
 @dataclass(frozen=True)
@@ -126,23 +130,27 @@ class Authorization:
 
 
 def check_validity(spec: dict[str, Any]) -> None:
-    """Raise CertfleetError when not_before or not_after is no RFC 3339 instant (RFC 8555 section 7.1.3), or the first
-    is not the earlier one. Pebble, for one, accepts what it cannot read and never issues."""
-    instants = []
+    """Raise CertfleetError when not_before or not_after is no RFC 3339 instant (RFC 8555 section 7.1.3), the first is
+    not the earlier one, or the second is past. Pebble, for one, accepts what it cannot read and never issues."""
+    instants = {}
     for name in ("not_before", "not_after"):
         if not spec.get(name):
             continue
+        # fromisoformat() alone takes much of ISO 8601 that RFC 3339 does not have.
+        parts = _RFC3339.fullmatch(spec[name].upper())
         try:
-            instant = datetime.fromisoformat(spec[name].upper().replace("Z", "+00:00"))
+            instant = datetime.fromisoformat(parts[1] + parts[2].replace("Z", "+00:00")) if parts else None
         except ValueError:
             instant = None
-        if instant is None or instant.tzinfo is None:
+        if instant is None:
             raise CertfleetError(
                 f"{name} {spec[name]!r} is no instant", remedy="Write it as 2027-01-31T00:00:00Z (RFC 3339)."
             )
-        instants.append(instant)
-    if len(instants) == 2 and instants[0] >= instants[1]:
+        instants[name] = instant
+    if len(instants) == 2 and instants["not_before"] >= instants["not_after"]:
         raise CertfleetError(f"not_before {spec['not_before']} is not before not_after {spec['not_after']}")
+    if "not_after" in instants and instants["not_after"] <= datetime.now(timezone.utc):
+        raise CertfleetError(f"not_after {spec['not_after']} is past", remedy="No certificate would be valid.")
 
 
 def new_order(
@@ -156,34 +164,32 @@ def new_order(
 ) -> Order:
     """Create an order. Raises CertfleetError.
 
-    replaces is sent only to a CA that offers renewal information, and dropped when it refuses it (RFC 9773 section 5:
-    already replaced, unknown, of another account, no name in common): the order matters more than the hint.
+    replaces is sent only to a CA that offers renewal information, and dropped when the order is refused with it (RFC
+    9773 section 5: already replaced, unknown, of another account, no name in common): the order matters more than the
+    hint. CAs tell these apart in no common way, some with an error of their own (500), so that all of them are asked
+    again without it; what is wrong with the order itself, such as a name, is told then.
     """
     fields: dict[str, Any] = {
         "identifiers": [_identifier(name) for name in identifiers],
         "profile": profile or None,
-        "not_before": not_before,
-        "not_after": not_after,
+        # RFC 3339 section 5.6: T and Z may be lower case, and not every CA reads them then.
+        "not_before": (not_before or "").upper() or None,
+        "not_after": (not_after or "").upper() or None,
     }
     doing = f"the order for {', '.join(identifiers)}"
     url = session.resource("newOrder")
     dropped = ""
     if replaces and isinstance(session.directory.get("renewalInfo"), str):
         try:
-            return _order(session.send(url, NewOrder(replaces=replaces, **fields), doing=doing), doing, identifiers)
+            asked = NewOrder(replaces=replaces, **fields)
+            return _order(session.send(url, asked, doing=doing, final=_REFUSES_REPLACES), doing, identifiers)
         except AcmeProblem as problem:
-            if not refuses_replaces(problem):
+            if not _may_refuse_replaces(problem):
                 raise
-            dropped = f"the CA refused to note which certificate is replaced: {describe(problem.problem)}"
+            reason = describe(problem.problem) or f"HTTP status {problem.status}"
+            dropped = f"the CA refused to note which certificate is replaced: {reason}"
     order = _order(session.send(url, NewOrder(**fields), doing=doing), doing, identifiers)
     return replace(order, replaces_dropped=dropped)
-
-
-def refuses_replaces(problem: AcmeProblem) -> bool:
-    """True when an answer to newOrder is about ``replaces`` and not about the order itself."""
-    if problem.code == "alreadyReplaced" or problem.status in (404, 409):
-        return True
-    return problem.status in (400, 403) and (problem.code == "unauthorized" or problem.mentions("replac"))
 
 
 def fetch_order(session: Session, uri: str, *, deadline: Deadline | None = None) -> Order:
@@ -292,6 +298,11 @@ def download_chain(session: Session, url: str, *, deadline: Deadline | None = No
     links = library.requests.utils.parse_header_links(response.headers.get("Link", ""))
     found = [urljoin(url, link["url"]) for link in links if link.get("rel") == "alternate"]
     return response.text, list(dict.fromkeys(found))[:_ALTERNATES]
+
+
+def _may_refuse_replaces(problem: AcmeProblem) -> bool:
+    """Whether the order may pass without ``replaces``: not when the CA is busy or wants to be left alone."""
+    return problem.status not in (429, 502, 503, 504) and problem.code not in ("rateLimited", "badNonce")
 
 
 def _order(response: Any, doing: str, identifiers: list[str]) -> Order:

@@ -91,13 +91,16 @@ class Session:
         deadline: Deadline | None = None,
         accept: str | None = None,
         settle: Callable[[CertfleetError], Any] | None = None,
+        final: frozenset[int] = frozenset(),
     ) -> Any:
         """A signed request, its answer checked. Raises AcmeProblem or Unreachable that names ``doing``.
 
-        settle: see Network.post().
+        settle, final: see Network.post().
         """
         try:
-            return self.network.post(url, message, deadline=deadline or self.deadline(), accept=accept, settle=settle)
+            return self.network.post(
+                url, message, deadline=deadline or self.deadline(), accept=accept, settle=settle, final=final
+            )
         except (AcmeProblem, Unreachable) as problem:
             raise problem.about(doing) from problem
 

@@ -79,6 +79,8 @@ def empty_validation(spec: dict[str, Any]) -> dict[str, Any]:
 
 def validate_orders(params: dict[str, Any], *, check_mode: bool = False) -> list[dict[str, Any]]:
     """A result for each of ``params["orders"]``. Raises CertfleetError for what concerns them all."""
+    if not params["orders"]:
+        return []
     key, _made = account_key(params)
     session = open_session(params, key)
     use_account(session, {**params, "allow_creation": False})

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import signal
 import threading
@@ -18,6 +19,7 @@ from ansible_collections.certfleet.acme.plugins.module_utils._acme.orders import
 from ansible_collections.certfleet.acme.plugins.module_utils._acme.timing import Deadline
 from ansible_collections.certfleet.acme.plugins.module_utils._dns.model import Outcome, TxtRecord
 from ansible_collections.certfleet.acme.plugins.module_utils._errors import CertfleetError
+from ansible_collections.certfleet.acme.plugins.module_utils._names import is_ip
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -27,7 +29,10 @@ KEY = ec.generate_private_key(ec.SECP256R1())
 
 def csr(*names: str) -> str:
     builder = x509.CertificateSigningRequestBuilder(x509.Name([]))
-    extension = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
+    addresses = [ipaddress.ip_address(name) for name in names if is_ip(name)]
+    extension = x509.SubjectAlternativeName(
+        [*(x509.DNSName(name) for name in names if not is_ip(name)), *map(x509.IPAddress, addresses)]
+    )
     signed = builder.add_extension(extension, critical=False).sign(KEY, hashes.SHA256())
     return signed.public_bytes(serialization.Encoding.PEM).decode()
 
@@ -146,6 +151,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
         "account_key": lambda params, check_mode: (object(), False),
         "open_session": open_session,
         "use_account": lambda session, params: made.note("account", None),
+        "expect_account": lambda session, params: made.note("account looked up", None),
         "new_order": made.new_order,
         "fetch_authorization": made.fetch_authorization,
         "txt_record": made.txt_record,
@@ -355,11 +361,47 @@ def test_check_mode_plans_dns_and_writes_nothing(world: World) -> None:
     )
     assert [result["changed"] for result in results] == [True, False]
     assert results[1]["msg"] == "no zone for _acme-challenge.b.example.com"
-    assert {word for word, _given in world.log} == {"session", "plan"}
+    assert {word for word, _given in world.log} == {"session", "account looked up", "plan"}
     assert [name for name, _value in world.done("plan")[0]] == [
         "_acme-challenge.a.example.com",
         "_acme-challenge.b.example.com",
     ]
+
+
+def test_check_mode_fails_where_the_account_would(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(session: Any, params: Any) -> None:
+        raise CertfleetError("the CA has no account for this key")
+
+    monkeypatch.setattr(_issuance, "expect_account", refuse)
+    with pytest.raises(CertfleetError, match="the CA has no account for this key"):
+        issue(item("a", "a.example.com"), check_mode=True)
+
+
+def test_check_mode_fails_for_an_address_as_no_ca_takes_dns_for_it(world: World) -> None:
+    results = issue(item("a", "a.example.com", "192.0.2.7"), item("b", "b.example.com"), check_mode=True)
+    assert ": the CA offers no dns-01 challenge for 192.0.2.7. Take the address out" in results[0]["msg"]
+    assert [(result["failed"], result["changed"]) for result in results] == [(True, False), (False, True)]
+    assert [name for name, _value in world.done("plan")[0]] == ["_acme-challenge.b.example.com"]
+
+
+def test_check_mode_reads_of_an_order_taken_up_what_the_ca_offers(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def taken_up(session: Any, uri: str, names: list[str]) -> Order:
+        return world.new_order(session, names)
+
+    def only_http(session: Any, uri: str) -> Authorization:
+        found = world.fetch_authorization(session, uri)
+        return Authorization(uri, {**found.body, "challenges": [{"type": "http-01", "url": "x", "status": "pending"}]})
+
+    monkeypatch.setattr(_issuance, "usable_order", taken_up)
+    monkeypatch.setattr(_issuance, "fetch_authorization", only_http)
+    address = item("a", "192.0.2.7", order_uri="order/1")
+    (result,) = issue(address, check_mode=True)
+    assert "the CA offers no dns-01 challenge for 192.0.2.7, only http-01" in result["msg"]
+    world.valid = {"192.0.2.7"}
+    (result,) = issue(address, check_mode=True)
+    assert (result["failed"], result["changed"]) == (False, True)
 
 
 @pytest.mark.parametrize(

@@ -68,14 +68,38 @@ def test_an_account_that_is_missing_is_created_with_what_the_options_say(ca: Scr
         ({"external_account_binding": {"kid": "k", "key": "a+b/=", "alg": "HS256"}}, "is not base64url"),
     ],
 )
+@pytest.mark.parametrize("work", [accounts.use_account, accounts.expect_account])
 def test_no_account_is_created_against_the_options_or_what_the_directory_asks(
-    ca: ScriptedCA, options: dict[str, Any], cause: str
+    ca: ScriptedCA, options: dict[str, Any], cause: str, work: Any
 ) -> None:
     ca.directory["meta"] = {"termsOfService": "https://ca.example/terms", "externalAccountRequired": True}
     ca.script["newAccount"] = [problem("accountDoesNotExist", 400)]
     with pytest.raises(CertfleetError, match=cause):
-        accounts.use_account(ca.session(), {**OPTIONS, **options})
+        work(ca.session(), {**OPTIONS, **options})
     assert sent(ca) == [{"onlyReturnExisting": True}]
+
+
+def test_an_account_that_would_be_created_is_none_yet(ca: ScriptedCA) -> None:
+    ca.script["newAccount"] = [problem("accountDoesNotExist", 400)]
+    assert accounts.expect_account(ca.session(), OPTIONS) is None
+    assert sent(ca) == [{"onlyReturnExisting": True}]
+
+
+def test_an_account_whose_key_is_not_made_yet_is_not_looked_up(ca: ScriptedCA) -> None:
+    session = ca.session()
+    session.key = None
+    assert accounts.expect_account(session, OPTIONS) is None
+    with pytest.raises(CertfleetError, match="has no account for this key"):
+        accounts.expect_account(session, {**OPTIONS, "allow_creation": False})
+    assert sent(ca) == []
+
+
+def test_an_account_that_is_there_is_what_check_mode_judges_by(ca: ScriptedCA) -> None:
+    ca.script["newAccount"] = [known(ca)]
+    session = ca.session()
+    found = accounts.expect_account(session, OPTIONS)
+    assert found is not None
+    assert found.uri == session.account_uri == f"{ca.url}/account/7"
 
 
 def test_a_key_of_another_account_than_the_named_one_is_refused(ca: ScriptedCA) -> None:

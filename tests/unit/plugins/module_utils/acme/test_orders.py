@@ -32,7 +32,7 @@ def sent(ca: ScriptedCA) -> list[Any]:
 def test_an_order_says_names_profile_and_dates(ca: ScriptedCA) -> None:
     ca.script["newOrder"] = [created(ca)]
     order = orders.new_order(
-        ca.session(), ["example.com", "*.example.com", "192.0.2.7"], profile="short", not_after="2026-12-01T00:00:00Z"
+        ca.session(), ["example.com", "*.example.com", "192.0.2.7"], profile="short", not_after="2026-12-01t00:00:00z"
     )
     assert order.uri == f"{ca.url}/order/1"
     assert sent(ca) == [
@@ -46,6 +46,42 @@ def test_an_order_says_names_profile_and_dates(ca: ScriptedCA) -> None:
             "notAfter": "2026-12-01T00:00:00Z",
         }
     ]
+
+
+@pytest.mark.parametrize(
+    "instant",
+    ["2097-01-31T00:00:00Z", "2097-01-31t00:00:00z", "2097-01-31T00:00:00.123456789Z", "2097-01-31T00:00:00-05:30"],
+)
+def test_an_instant_of_rfc_3339_is_taken(instant: str) -> None:
+    orders.check_validity({"not_before": "2097-01-01T00:00:00Z", "not_after": instant})
+
+
+@pytest.mark.parametrize(
+    "instant",
+    [
+        "20970131T000000Z",
+        "2097-01-31 00:00:00Z",
+        "2097-01-31T00Z",
+        "2097-01-31T00:00Z",
+        "2097-W05-7T00:00:00Z",
+        "2097-01-31T00:00:00",
+        "2097-01-31T00:00:00+0100",
+        "2097-01-31T00:00:00+01:00:30",
+        "2097-02-30T00:00:00Z",
+        "2097-01-31T00:00:00Z\n",
+        "2097-01-31",
+    ],
+)
+@pytest.mark.parametrize("name", ["not_before", "not_after"])
+def test_what_is_no_instant_of_rfc_3339_is_refused(name: str, instant: str) -> None:
+    with pytest.raises(CertfleetError, match=rf"{name} '.*' is no instant"):
+        orders.check_validity({name: instant})
+
+
+def test_a_validity_that_is_over_is_refused() -> None:
+    orders.check_validity({"not_before": "2020-01-01T00:00:00Z"})
+    with pytest.raises(CertfleetError, match=r"not_after 2020-01-01T00:00:00Z is past"):
+        orders.check_validity({"not_after": "2020-01-01T00:00:00Z"})
 
 
 def test_replaces_is_kept_from_a_ca_without_renewal_information(ca: ScriptedCA) -> None:
@@ -62,6 +98,9 @@ def test_replaces_is_kept_from_a_ca_without_renewal_information(ca: ScriptedCA) 
         problem("malformed", 404, "no such certificate"),
         problem("unauthorized", 403, "another account's"),
         problem("malformed", 400, 'parsing the "replaces" field'),
+        problem("malformed", 400, "parsing ARI CertID failed"),
+        problem("serverInternal", 500, "could not find an order for the given certificate"),
+        (500, {}, b"no words at all"),
     ],
 )
 def test_replaces_is_dropped_when_the_ca_refuses_it(ca: ScriptedCA, refusal: Answer) -> None:
@@ -80,14 +119,34 @@ def test_replaces_is_sent_once_when_the_ca_takes_it(ca: ScriptedCA) -> None:
 
 
 @pytest.mark.parametrize(
-    "refusal", [problem("rejectedIdentifier", 400), problem("rateLimited", 403), problem("malformed", 400, "bad name")]
+    "refusal",
+    [
+        problem("rateLimited", 403),
+        problem("rateLimited", 429, Retry_After="9999"),
+        problem("serverInternal", 503, Retry_After="9999"),
+    ],
 )
-def test_an_order_that_is_refused_for_itself_is_not_sent_again(ca: ScriptedCA, refusal: Answer) -> None:
+def test_a_ca_that_wants_to_be_left_alone_is_not_asked_without_replaces(ca: ScriptedCA, refusal: Answer) -> None:
     ca.directory["renewalInfo"] = f"{ca.url}/renewalInfo"
     ca.script["newOrder"] = [refusal]
     with pytest.raises(AcmeProblem, match=r"the CA refused the order for example.com"):
         orders.new_order(ca.session(), ["example.com"], replaces="a.b")
     assert len(sent(ca)) == 1
+
+
+def test_what_is_wrong_with_the_order_itself_is_told_by_the_second_answer(ca: ScriptedCA) -> None:
+    ca.directory["renewalInfo"] = f"{ca.url}/renewalInfo"
+    ca.script["newOrder"] = [problem("rejectedIdentifier", 400, "first"), problem("rejectedIdentifier", 400, "second")]
+    with pytest.raises(AcmeProblem, match=r"the CA refused the order for example.com: rejectedIdentifier: second"):
+        orders.new_order(ca.session(), ["example.com"], replaces="a.b")
+    assert [one.get("replaces") for one in sent(ca)] == ["a.b", None]
+
+
+def test_a_lost_answer_does_not_cost_replaces(ca: ScriptedCA) -> None:
+    ca.directory["renewalInfo"] = f"{ca.url}/renewalInfo"
+    ca.script["newOrder"] = [None, created(ca)]
+    assert orders.new_order(ca.session(), ["example.com"], replaces="a.b").replaces_dropped == ""
+    assert [one.get("replaces") for one in sent(ca)] == ["a.b", "a.b"]
 
 
 @pytest.mark.parametrize(
