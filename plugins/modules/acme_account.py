@@ -13,8 +13,8 @@ author:
   - certfleet.acme contributors (@certfleet)
 description:
   - Looks the account up by its key, creates it when the CA has none, and brings its contacts up to date.
-  - Contacts are compared as a set. A CA that does not tell an account's contacts, as Let's Encrypt does not, is never
-    asked to change them.
+  - Contacts are compared as a set. When the CA tells none, the account has none, or the CA does not tell them, as Let's
+    Encrypt does not. The contacts that are asked for are then sent, and it is a change when the CA's answer tells them.
   - Changes the account's key for another one (RFC 8555 section 7.3.5), so that the account cannot be lost on the way.
 options:
   state:
@@ -67,6 +67,8 @@ attributes:
     support: full
     details:
       - Asks the CA whether the account exists, and with O(state=changed_key) whether the new key has one. Makes no key.
+      - Where the CA tells no contacts of an account, check mode cannot know whether there are any, and reports no change
+        of them.
   diff_mode:
     support: full
     details: Shows the account's URL, status and contacts, or the thumbprints of its keys.

@@ -24,7 +24,9 @@ def ca() -> Iterator[ScriptedCA]:
         yield running
 
 
-def present(ca: ScriptedCA, folder: Path, contact: list[str]) -> tuple[dict[str, Any], list[str]]:
+def present(
+    ca: ScriptedCA, folder: Path, contact: list[str], *, check: bool = False, **options: Any
+) -> tuple[dict[str, Any], list[str]]:
     """The result, and the warnings."""
     key = folder / "account.pem"
     generate_account_key(str(key), "ecdsa-p256")
@@ -37,9 +39,9 @@ def present(ca: ScriptedCA, folder: Path, contact: list[str]) -> tuple[dict[str,
         "contact": contact,
     }
     names = ("account_key_content", "account_key_passphrase", "account_uri", "external_account_binding")
-    params.update(dict.fromkeys(names))
+    params.update({**dict.fromkeys(names), **options})
     warnings: list[str] = []
-    module: Any = SimpleNamespace(params=params, check_mode=False, _diff=True, warn=warnings.append)
+    module: Any = SimpleNamespace(params=params, check_mode=check, _diff=True, warn=warnings.append)
     return manage_account(module), warnings
 
 
@@ -54,18 +56,58 @@ def updates(ca: ScriptedCA) -> list[Any]:
 @pytest.mark.parametrize(
     "told",
     [
-        pytest.param({}, id="not told, as by Let's Encrypt"),
-        pytest.param({"contact": None}, id="null"),
         pytest.param({"contact": ["mailto:b@example.com", "mailto:a@example.com"]}, id="in another order"),
         pytest.param({"contact": ["mailto:a@example.com", "mailto:b@example.com", "mailto:a@example.com"]}, id="twice"),
     ],
 )
-def test_contacts_that_are_the_same_or_not_told_are_no_change(ca: ScriptedCA, tmp_path: Path, told: Any) -> None:
+def test_contacts_that_are_the_same_are_no_change(ca: ScriptedCA, tmp_path: Path, told: Any) -> None:
     ca.script["newAccount"] = [account(ca, **told)]
     result, warnings = present(ca, tmp_path, ["a@example.com", "b@example.com"])
     assert (result["changed"], warnings, updates(ca)) == (False, [], [])
     assert set(result["account"]["contact"]) == {"mailto:a@example.com", "mailto:b@example.com"}
     assert result["diff"]["before"] == result["diff"]["after"]
+
+
+@pytest.mark.parametrize("told", [{}, {"contact": None}])
+def test_a_ca_that_never_tells_contacts_is_told_them_and_shows_no_change(
+    ca: ScriptedCA, tmp_path: Path, told: Any
+) -> None:
+    """As Let's Encrypt."""
+    ca.script["newAccount"] = [account(ca, **told)]
+    ca.script["account/7"] = [account(ca, **told)]
+    result, warnings = present(ca, tmp_path, ["a@example.com"])
+    assert updates(ca) == [{"contact": ["mailto:a@example.com"]}]
+    assert (result["changed"], warnings) == (False, [])
+    assert (result["account"]["contact"], result["account"]["contact_known"]) == (["mailto:a@example.com"], False)
+    assert result["diff"]["before"] == result["diff"]["after"]
+
+
+def test_an_account_without_contacts_gets_them_where_the_ca_leaves_out_what_is_empty(
+    ca: ScriptedCA, tmp_path: Path
+) -> None:
+    """As Pebble, OpenBao and step-ca."""
+    kept: dict[str, Any] = {}
+
+    def update(payload: Any) -> Any:
+        kept.update(payload)
+        return account(ca, **kept)
+
+    ca.script["newAccount"] = [lambda _payload: account(ca, **kept)]
+    ca.script["account/7"] = [update]
+    planned, _warnings = present(ca, tmp_path, ["a@example.com"], check=True)
+    assert (planned["changed"], updates(ca)) == (False, [])  # it cannot be known
+    result, warnings = present(ca, tmp_path, ["a@example.com"])
+    assert (result["changed"], warnings) == (True, [])
+    assert (result["account"]["contact"], result["account"]["contact_known"]) == (["mailto:a@example.com"], True)
+    assert result["diff"]["before"]["contact"] == []
+    assert result["diff"]["after"]["contact"] == ["mailto:a@example.com"]
+    assert not present(ca, tmp_path, ["a@example.com"])[0]["changed"]
+    assert len(updates(ca)) == 1
+
+
+def test_no_contacts_are_not_asked_for_where_none_are_told(ca: ScriptedCA, tmp_path: Path) -> None:
+    ca.script["newAccount"] = [account(ca)]
+    assert (present(ca, tmp_path, [])[0]["changed"], updates(ca)) == (False, [])
 
 
 def test_a_ca_that_drops_contacts_is_no_change_each_time_and_is_warned_of(ca: ScriptedCA, tmp_path: Path) -> None:
