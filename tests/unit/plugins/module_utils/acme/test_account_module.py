@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,9 +14,12 @@ from typing import Any
 
 import pytest
 from ansible_collections.certfleet.acme.plugins.module_utils._acme.account_module import manage_account
-from ansible_collections.certfleet.acme.plugins.module_utils._keys.account import generate_account_key
+from ansible_collections.certfleet.acme.plugins.module_utils._acme.accounts import find_either
+from ansible_collections.certfleet.acme.plugins.module_utils._acme.session import open_session
+from ansible_collections.certfleet.acme.plugins.module_utils._errors import CertfleetError
+from ansible_collections.certfleet.acme.plugins.module_utils._keys.account import generate_account_key, load_account_key
 
-from .scripted import ScriptedCA, scripted_ca
+from .scripted import ScriptedCA, problem, scripted_ca
 
 
 @pytest.fixture
@@ -43,6 +47,53 @@ def present(
     warnings: list[str] = []
     module: Any = SimpleNamespace(params=params, check_mode=check, _diff=True, warn=warnings.append)
     return manage_account(module), warnings
+
+
+def cut_off(ca: ScriptedCA, folder: Path, old: str, new: str) -> None:
+    """A change of keys that was carried out, and cut before the new key was put in its place."""
+    generate_account_key(str(folder / "account.pem"), "ecdsa-p256", old)
+    generate_account_key(str(folder / "account.pem.rollover"), "ecdsa-p384", new)
+
+    def look_up(_payload: Any) -> Any:
+        protected = ca.asked[-1][2]
+        assert protected is not None
+        return account(ca) if protected["jwk"]["crv"] == "P-384" else problem("accountDoesNotExist", 400)
+
+    ca.script["newAccount"] = [look_up]
+
+
+def test_a_change_of_keys_with_two_passphrases_is_finished_with_both(ca: ScriptedCA, tmp_path: Path) -> None:
+    cut_off(ca, tmp_path, "one", "two")
+    both = {"account_key_passphrase": "one", "new_account_key_passphrase": "two"}
+    result, _warnings = present(ca, tmp_path, [], **both)
+    assert (result["changed"], result["account_key_type"]) == (True, "ecdsa-p384")
+    assert os.listdir(tmp_path) == ["account.pem"]
+    assert load_account_key(str(tmp_path / "account.pem"), None, "two").thumbprint == result["account_key_thumbprint"]
+
+
+@pytest.mark.parametrize(
+    ("passphrase", "cause"),
+    [("one", r"account.pem.rollover cannot be decrypted\."), ("two", r"account.pem cannot be decrypted\..*\.rollover")],
+)
+def test_with_one_passphrase_of_two_the_way_out_is_told(
+    ca: ScriptedCA, tmp_path: Path, passphrase: str, cause: str
+) -> None:
+    cut_off(ca, tmp_path, "one", "two")
+    src = str(tmp_path / "account.pem")
+    with pytest.raises(CertfleetError, match=rf"{cause}.*state=changed_key and both passphrases"):
+        key = load_account_key(src, None, passphrase)
+        find_either(
+            open_session({"acme_directory": f"{ca.url}/directory", "request_timeout": 5, "timeout": 5}, key),
+            {"account_key_src": src, "account_key_passphrase": passphrase},
+        )
+
+
+def test_an_account_that_is_given_up_is_shown_with_the_key_it_had(ca: ScriptedCA, tmp_path: Path) -> None:
+    cut_off(ca, tmp_path, "one", "two")
+    ca.script["account/7"] = [account(ca, status="deactivated")]
+    both = {"account_key_passphrase": "one", "new_account_key_passphrase": "two"}
+    result, _warnings = present(ca, tmp_path, [], state="absent", **both)
+    assert (result["account"]["status"], result["account_key_type"]) == ("deactivated", "ecdsa-p384")
 
 
 def account(ca: ScriptedCA, **body: Any) -> Any:
