@@ -108,7 +108,7 @@ def change(ca: ScriptedCA, path: Path | None, **options: Any) -> KeyChange:
     params = {
         "acme_directory": f"{ca.url}/directory",
         "request_timeout": 5,
-        "timeout": 0,  # nothing is waited for
+        "timeout": 0.001,  # nothing is waited for
         "account_uri": None,
         "account_key_src": str(path) if path else None,
         "account_key_type": "ecdsa-p256",
@@ -167,6 +167,14 @@ def test_a_refusal_keeps_the_old_key_and_leaves_no_other(ca: ScriptedCA, path: P
     with pytest.raises(CertfleetError, match=r"badPublicKey: not this one\. The account keeps its key"):
         change(ca, path)
     assert (path.read_bytes(), os.listdir(path.parent)) == (before, ["account.pem"])
+
+
+def test_a_refusal_for_now_says_when_to_run_again(ca: ScriptedCA, path: Path) -> None:
+    accounts = known_to(ca, path)
+    accounts.outcomes = [problem("rateLimited", 429, Retry_After="9000")]
+    with pytest.raises(CertfleetError, match=r"The account keeps its key\. Run again at 20\d\d-.*Z, or raise timeout"):
+        change(ca, path)
+    assert os.listdir(path.parent) == ["account.pem"]
 
 
 def test_a_conflict_without_a_document_names_the_other_account(ca: ScriptedCA, path: Path) -> None:
