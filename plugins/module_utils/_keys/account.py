@@ -74,12 +74,7 @@ def load_account_key(
     try:
         return parse_account_key(data, passphrase, what=what, option=option)
     except WrongPassphrase as error:
-        beside = waiting_path(src) if content is None else None
-        if beside is None:
-            raise
-        raise WrongPassphrase(
-            error.message, remedy=f"{error.remedy} {beside} is there, a key that is to follow. {_FINISH}"
-        ) from error
+        raise with_waiting(error, src if content is None else None) from error
 
 
 def read_key(src: str | None, content: str | None = None, *, option: str = "account_key") -> bytes:
@@ -105,6 +100,13 @@ def parse_with_any(data: bytes, passphrases: Sequence[str | None], *, what: str,
         except CertfleetError as error:
             first = first or error
     raise first or CertfleetError(f"there is no passphrase for {what}")
+
+
+def with_waiting(error: WrongPassphrase, src: str | None) -> WrongPassphrase:
+    """The error about the file ``src``; it names the key that waits beside it, when there is one."""
+    beside = waiting_path(src)
+    more = f" {beside} is there, a key that is to follow. {_FINISH}" if beside else ""
+    return WrongPassphrase(error.message, remedy=error.remedy + more)
 
 
 def waiting_path(src: str | None) -> str | None:

@@ -222,6 +222,21 @@ def test_the_passphrase_goes_over_to_the_new_key(ca: ScriptedCA, tmp_path: Path)
     load_account_key(str(path), None, "two")
 
 
+def test_a_change_that_was_cut_off_is_finished_with_the_passphrases_of_both_keys(ca: ScriptedCA, path: Path) -> None:
+    beside = path.with_name("account.pem.rollover")
+    path.unlink()
+    generate_account_key(str(path), "ecdsa-p256", "one")
+    generate_account_key(str(beside), "ecdsa-p384", "two")
+    Accounts(ca, load_account_key(str(beside), None, "two").thumbprint)
+    for one_of_two in ({"account_key_passphrase": "one"}, {"account_key_passphrase": "two"}):
+        with pytest.raises(CertfleetError, match=r"\.rollover.*both passphrases"):
+            change(ca, path, **one_of_two)
+    done = change(ca, path, account_key_passphrase="one", new_account_key_passphrase="two")
+    assert (done.changed, done.made) == (True, False)
+    assert load_account_key(str(path), None, "two").key_type == "ecdsa-p384"
+    assert os.listdir(path.parent) == ["account.pem"]
+
+
 class Killed(BaseException):
     """Stands for the end of the process."""
 
