@@ -64,7 +64,7 @@ def cut_off(ca: ScriptedCA, folder: Path, old: str, new: str) -> None:
 
 def test_a_change_of_keys_with_two_passphrases_is_finished_with_both(ca: ScriptedCA, tmp_path: Path) -> None:
     cut_off(ca, tmp_path, "one", "two")
-    both = {"account_key_passphrase": "one", "new_account_key_passphrase": "two"}
+    both: dict[str, Any] = {"account_key_passphrase": "one", "new_account_key_passphrase": "two"}
     result, _warnings = present(ca, tmp_path, [], **both)
     assert (result["changed"], result["account_key_type"]) == (True, "ecdsa-p384")
     assert os.listdir(tmp_path) == ["account.pem"]
@@ -91,7 +91,7 @@ def test_with_one_passphrase_of_two_the_way_out_is_told(
 def test_an_account_that_is_given_up_is_shown_with_the_key_it_had(ca: ScriptedCA, tmp_path: Path) -> None:
     cut_off(ca, tmp_path, "one", "two")
     ca.script["account/7"] = [account(ca, status="deactivated")]
-    both = {"account_key_passphrase": "one", "new_account_key_passphrase": "two"}
+    both: dict[str, Any] = {"account_key_passphrase": "one", "new_account_key_passphrase": "two"}
     result, _warnings = present(ca, tmp_path, [], state="absent", **both)
     assert (result["account"]["status"], result["account_key_type"]) == ("deactivated", "ecdsa-p384")
 
