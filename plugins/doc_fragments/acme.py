@@ -30,13 +30,13 @@ options:
   request_timeout:
     description:
       - Seconds that one request may take, from connecting to the last byte of its answer. Some CAs validate while the
-        request waits.
+        request waits. One at least.
     type: int
     default: 30
   timeout:
     description:
       - Seconds that the CA may take for one thing, repetitions included, such as one request or the validation and
-        issuance of one certificate. Waiting for DNS has its own limit.
+        issuance of one certificate. One at least. Waiting for DNS has its own limit.
       - A CA that asks to wait longer (C(Retry-After)) is not waited for, see O(retry_after_max).
     type: int
     default: 300
@@ -44,7 +44,8 @@ options:
     description:
       - The longest wait, in seconds, that the CA may ask for with C(Retry-After), in seconds or as a date.
       - When it asks for more, the error names the instant at which to go on, and C(retry_at) of the result has it.
-        Without this option that is so when it asks for more than O(timeout) leaves.
+        Without this option that is so when it asks for more than O(timeout) leaves. With V(0) no such
+        wait is made.
     type: int
   allowed_hosts:
     description:

@@ -13,8 +13,8 @@ author:
   - certfleet.acme contributors (@certfleet)
 description:
   - Looks the account up by its key, creates it when the CA has none, and brings its contacts up to date.
-  - Contacts are compared as a set. A CA that does not tell an account's contacts, as Let's Encrypt does not, is never
-    asked to change them.
+  - Contacts are compared as a set. When the CA tells none, the account has none, or the CA does not tell them, as Let's
+    Encrypt does not. The contacts that are asked for are then sent, and it is a change when the CA's answer tells them.
   - Changes the account's key for another one (RFC 8555 section 7.3.5), so that the account cannot be lost on the way.
 options:
   state:
@@ -67,6 +67,8 @@ attributes:
     support: full
     details:
       - Asks the CA whether the account exists, and with O(state=changed_key) whether the new key has one. Makes no key.
+      - Where the CA tells no contacts of an account, check mode cannot know whether there are any, and reports no
+        change of them.
   diff_mode:
     support: full
     details: Shows the account's URL, status and contacts, or the thumbprints of its keys.
@@ -81,6 +83,8 @@ notes:
     file takes the place of the old one in one step. A run that is killed leaves both files, and the next one, with
     O(state=changed_key) or O(state=present), asks the CA which key it knows and finishes. The other modules use the key
     that the CA knows.
+  - When the two keys have different passphrases, the run that finishes needs both, O(account_key_passphrase) and
+    O(new_account_key_passphrase). The other modules have one passphrase, and ask for that run first.
   - A key that is changed for one CA is gone for all. Give an account at another CA a key file of its own.
   - When both keys are given as content, nothing is written. Keep both until RV(valid_account_key) says which one
     counts; another run with the same options tells it again and changes nothing.

@@ -78,7 +78,8 @@ options:
     type: str
   account_key_src:
     description:
-      - File with the account's private key in PEM, ECDSA on P-256 or P-384, or RSA with 2048 to 4096 bits.
+      - File with the account's private key in PEM, ECDSA on P-256, P-384 or (where the CA takes it) P-521, or RSA with
+        2048 to 4096 bits.
       - One of O(account_key_src), O(account_key_content), O(private_key_src) and O(private_key_content) is needed.
     type: path
 extends_documentation_fragment:
@@ -90,7 +91,9 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: Cannot tell whether a certificate is revoked already; it is taken not to be.
+    details:
+      - Looks the account up, or compares the private key with the certificates.
+      - Cannot tell whether a certificate is revoked already; it is taken not to be.
   diff_mode:
     support: none
   idempotent:

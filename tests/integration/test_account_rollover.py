@@ -428,7 +428,7 @@ def test_a_ca_that_is_gone_after_the_request_leaves_both_keys(
     before = pebble.key.read_bytes()
     with monkeypatch.context() as patches:
         lose(patches, lambda kind, changed: kind == "keyChange" or changed)
-        result = pebble.module("acme_account", **pebble.ca(**MADE, timeout=0))
+        result = pebble.module("acme_account", **pebble.ca(**MADE, timeout=1))
     assert result["failed"]
     assert "whether the CA has changed the key of the account is not known" in result["msg"]
     assert result["valid_account_key"] is None

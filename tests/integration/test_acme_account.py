@@ -68,6 +68,16 @@ def test_an_account_is_made_found_and_kept_up_to_date(controller: Controller) ->
 
 
 @BOTH
+def test_an_account_that_was_made_without_contacts_gets_them(controller: Controller) -> None:
+    assert controller.account()["account"]["contact"] == []
+    wanted = controller.ca(contact=["one@example.com"])
+    assert controller.module("acme_account", **wanted)["changed"]
+    again = controller.module("acme_account", **wanted)
+    assert (again["changed"], again["account"]["contact_known"]) == (False, True)
+    assert again["account"]["contact"] == ["mailto:one@example.com"]
+
+
+@BOTH
 @pytest.mark.parametrize("kind", ["ecdsa-p384", "rsa-2048", "rsa-4096"])
 def test_accounts_with_keys_of_each_kind(controller: Controller, kind: str) -> None:
     made = controller.account(account_key_type=kind)

@@ -74,19 +74,34 @@ def _present(module: AnsibleModule, params: dict[str, Any]) -> _Done:
         changed, account = True, _create(session, params, wanted or [], made, check_mode=module.check_mode)
         after = _state(account) or {"contact": wanted or []}
     else:
-        changed = wanted is not None and account.contact is not None and set(account.contact) != set(wanted)
-        after = before
-        if changed and wanted is not None:
-            after = {**before, "contact": sorted(wanted)}
-            if not module.check_mode:
-                account = update_contact(session, account, wanted)
-                kept = account.contact
-                if kept is not None and set(kept) != set(wanted):
-                    after = {**before, "contact": sorted(kept)}
-                    changed = after != before
-                    module.warn(f"the CA keeps other contacts than it was told: {', '.join(kept) or 'none'}")
+        changed, account, after = _contacts(module, session, account, wanted)
     changed = changed or made or taken_up
     return _result(session, key, account, wanted, params, changed=changed, made=made), before, after
+
+
+def _contacts(
+    module: AnsibleModule, session: Session, account: Account, wanted: list[str] | None
+) -> tuple[bool, Account, dict[str, Any]]:
+    """Bring the contacts up to date: whether that changed them, the account, and its state afterwards.
+
+    An account object without contacts is that of an account that has none, or of a CA that does not tell them (RFC 8555
+    section 7.1.2 has the field optional). The answer to an update shows which: only the former tells the new ones.
+    """
+    before = _state(account)
+    told = account.contact
+    if wanted is None or set(told or []) == set(wanted) or (told is None and module.check_mode):
+        return False, account, before
+    if module.check_mode:
+        return True, account, {**before, "contact": sorted(wanted)}
+    account = update_contact(session, account, wanted)
+    kept = account.contact
+    if kept is None:
+        after = before if told is None else {**before, "contact": sorted(wanted)}
+    else:
+        after = {**before, "contact": sorted(kept)}
+        if set(kept) != set(wanted):
+            module.warn(f"the CA keeps other contacts than it was told: {', '.join(kept) or 'none'}")
+    return after != before, account, after
 
 
 def _absent(module: AnsibleModule, params: dict[str, Any]) -> _Done:
@@ -105,7 +120,7 @@ def _absent(module: AnsibleModule, params: dict[str, Any]) -> _Done:
         if not module.check_mode:
             deactivate_account(session, account)
             account = Account(account.uri, {**account.body, "status": "deactivated"})
-    result = _result(session, key, account, None, params, changed=account is not None)
+    result = _result(session, session.key, account, None, params, changed=account is not None)
     if status:
         result["account"]["status"] = status
     return result, before, after

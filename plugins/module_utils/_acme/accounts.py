@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urljoin
 
 from .._errors import CertfleetError
-from .._keys.account import WaitingKey, load_account_key, load_waiting_key
+from .._keys.account import WaitingKey, load_waiting_key, parse_with_any, read_key
 from . import _library as library
 from .argspec import check_binding
 from .messages import StatusUpdate
@@ -79,9 +80,13 @@ def find_either(session: Session, params: dict[str, Any]) -> tuple[Account | Non
     if src is None:
         return None, None
     old = session.signing_key
-    waiting = load_waiting_key(src, [passphrase])
+    # Of acme_account alone; the other modules have no option for it.
+    passphrases = [entry for entry in (passphrase, params.get("new_account_key_passphrase")) if entry]
+    waiting = load_waiting_key(src, passphrases)
     # Another process may have finished the change since the file was read: then it has another key by now.
-    key = waiting.key if waiting else load_account_key(src, None, passphrase)
+    key = (
+        waiting.key if waiting else parse_with_any(read_key(src), passphrases or [None], what=src, option="account_key")
+    )
     if key.thumbprint == old.thumbprint:
         return None, waiting
     session.use_key(key)
@@ -155,7 +160,10 @@ def deactivate_account(session: Session, account: Account) -> None:
 
 
 def use_account(session: Session, params: dict[str, Any]) -> Account:
-    """The account of the options in ACCOUNT_ARGSPEC: found, or created when that is allowed. Raises CertfleetError."""
+    """The account of the options in KEY_ARGSPEC: found, or created when those of CREATION_ARGSPEC allow it.
+
+    Raises CertfleetError.
+    """
     return expect_account(session, params) or create_account(
         session,
         contact=normalise_contact(params.get("contact") or []),
@@ -172,18 +180,23 @@ def expect_account(session: Session, params: dict[str, Any]) -> Account | None:
     account, waiting = find_either(session, params) if session.key is not None else (None, None)
     expected = params.get("account_uri")
     if account is None:
-        if expected or not params["allow_creation"]:
+        if expected or not params.get("allow_creation"):
             raise CertfleetError(
                 f"the CA at {session.directory_url} has no account for this key"
                 + (f", so it is not {expected}" if expected else ""),
                 remedy="Check account_key_src and acme_directory"
-                + (" and account_uri." if expected else ", or set allow_creation."),
+                + (" and account_uri." if expected else _way_to_create(params)),
             )
         check_waiting(session, waiting)
         check_creation(session, terms_agreed=params["terms_agreed"], binding=params.get("external_account_binding"))
         return None
     check_uri(account, expected)
     return account
+
+
+def _way_to_create(params: dict[str, Any]) -> str:
+    """The end of a remedy: how to come to an account with the options that the module has."""
+    return ", or set allow_creation." if "allow_creation" in params else ", or create the account with acme_account."
 
 
 def check_uri(account: Account, expected: str | None) -> None:
@@ -216,6 +229,8 @@ def _send(session: Session, message: Any, doing: str, *, created: bool) -> Accou
     uri = response.headers.get("Location")
     if not uri:
         raise CertfleetError(f"the CA's answer to {doing} names no account URL")
-    account = Account(uri, as_object(response, doing), created=created and response.status_code == 201)
+    account = Account(
+        urljoin(response.url, uri), as_object(response, doing), created=created and response.status_code == 201
+    )
     session.bind(account.uri)
     return account

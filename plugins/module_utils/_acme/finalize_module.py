@@ -63,7 +63,7 @@ def finalize_orders(params: dict[str, Any], *, check_mode: bool = False) -> list
         return []
     key, _made = account_key(params)
     session = open_session(params, key)
-    use_account(session, {**params, "allow_creation": False})
+    use_account(session, params)
     outcomes = run_steps(
         params["orders"],
         lambda spec: _finalize(session, spec, check_mode=check_mode),

@@ -22,7 +22,7 @@ _MAX_SUBPROBLEMS = 100
 _MAX_SECONDS = 3_155_760_000
 
 _REMEDIES = {
-    "accountDoesNotExist": "Create the account first, or set allow_creation.",
+    "accountDoesNotExist": "Create the account first, with acme_account.",
     "badCSR": "Make the CSR as the CA's detail asks.",
     "caa": "Add the CA to the CAA records of the name.",
     "connection": "The CA could not reach the name server; check the zone's delegation.",

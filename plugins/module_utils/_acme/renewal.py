@@ -15,7 +15,7 @@ from .._errors import CertfleetError
 from .._renewal import Clock, utc_now
 from .._renewal_state import RenewalState, read_answer
 from .problems import AcmeProblem, Unreachable, parse_retry_after
-from .session import Session, as_object, open_session
+from .session import Session, as_object, check_times, open_session
 from .timing import Deadline
 
 #: Share of the time for all that one certificate, or the directory, may take with its repetitions.
@@ -37,8 +37,9 @@ def ask(params: dict[str, Any], questions: Sequence[Question], now: Clock = utc_
 
     params: the options of DIRECTORY_ARGSPEC, ``concurrency``, and ``renewal_info_timeout``, seconds for all of it. A CA
     that is down, slow, not trusted or refuses costs an error in the states, never an exception. Raises CertfleetError
-    for a concurrency that is none.
+    for a concurrency or a time that is none.
     """
+    check_times(params)
     deadline = Deadline(params["renewal_info_timeout"])
     patience = max(1.0, deadline.seconds * _SHARE)
     bounded = {**params, "request_timeout": min(params["request_timeout"], patience), "timeout": patience}

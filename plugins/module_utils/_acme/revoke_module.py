@@ -88,13 +88,13 @@ def revoke_certificates(params: dict[str, Any], *, check_mode: bool = False) -> 
     items = params["certificates"] or []
     prepared = run_batch(items, lambda spec: _prepare(spec, params["revoke_reason"]), concurrency=1)
     sound = any(not isinstance(found, CertfleetError) for found in prepared)
-    session = _open(params, check_mode=check_mode) if sound else None
+    session = _open(params) if sound else None
 
     def work(found: tuple[Any, int | None, dict[str, Any]] | CertfleetError) -> dict[str, Any]:
         if isinstance(found, CertfleetError) or session is None:
             raise found if isinstance(found, CertfleetError) else CertfleetError("there is no session with the CA")
         certificate, reason, known = found
-        if session.account_uri is None and not check_mode:
+        if session.account_uri is None:
             _check_owner(session, certificate)
         if check_mode:
             return {**known, "changed": True}
@@ -134,7 +134,7 @@ def _prepare(spec: dict[str, Any], reason: Any) -> tuple[Any, int | None, dict[s
     return certificate, code, {"reason": code, **{key: facts[key] for key in ("serial", "issuer", "identifiers")}}
 
 
-def _open(params: dict[str, Any], *, check_mode: bool) -> Session:
+def _open(params: dict[str, Any]) -> Session:
     """A session that signs as the account, or with the certificate's own key. Raises CertfleetError."""
     if params["account_key_src"] is None and params["account_key_content"] is None:
         key = load_account_key(
@@ -146,8 +146,7 @@ def _open(params: dict[str, Any], *, check_mode: bool) -> Session:
         return open_session(params, key)
     account, _made = account_key(params)
     session = open_session(params, account)
-    if not check_mode:
-        use_account(session, {**params, "allow_creation": False})
+    use_account(session, params)
     return session
 
 

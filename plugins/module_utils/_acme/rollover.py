@@ -185,7 +185,9 @@ class Rollover:
                 remedy=_OTHERWISE + kept,
                 **details,
             )
-        return CertfleetError(refusal.message, remedy=f"The account keeps its key.{kept}", **details)
+        later = refusal.later if isinstance(refusal, AcmeProblem) else None
+        again = f" {later.remedy}" if later and later.remedy else ""
+        return CertfleetError(refusal.message, remedy=f"The account keeps its key.{kept}{again}", **details)
 
     def _conflict(self, new: NewKey, owner: Account, account: Account, *, waiting: bool) -> CertfleetError:
         """The new key has an account already, which a CA answers with 409 (RFC 8555 section 7.3.5)."""

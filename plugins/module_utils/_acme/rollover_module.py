@@ -14,6 +14,7 @@ from .._errors import CertfleetError
 from .._keys import files
 from .._keys.account import (
     AccountKey,
+    WrongPassphrase,
     generate_account_key,
     generate_key,
     load_waiting_key,
@@ -21,6 +22,7 @@ from .._keys.account import (
     parse_with_any,
     private_pem,
     read_key,
+    with_waiting,
     wrap_private_key,
 )
 from .accounts import Account
@@ -113,7 +115,10 @@ class KeyChange:
         """The key of account_key_*, which is the new one already when this is done again."""
         data = read_key(self._params["account_key_src"], self._params["account_key_content"])
         passphrases = [self._params["account_key_passphrase"], *self._new_passphrases()]
-        return parse_with_any(data, passphrases, what=self.valid, option=_OLD)
+        try:
+            return parse_with_any(data, passphrases, what=self.valid, option=_OLD)
+        except WrongPassphrase as error:
+            raise with_waiting(error, self._params["account_key_src"]) from error
 
     def _given(self) -> NewKey | None:
         """The key of new_account_key_*; None when it is to be made."""

@@ -130,9 +130,10 @@ def as_object(response: Any, doing: str) -> dict[str, Any]:
 def open_session(params: dict[str, Any], key: AccountKey | None, *, stop: threading.Event | None = None) -> Session:
     """Read the directory and make a session of the options in ACME_ARGSPEC; no account yet.
 
-    key: None for what needs no signature. Raises CertfleetError: unusable CA bundle, CA not reachable or not trusted,
-    no directory at that address.
+    key: None for what needs no signature. Raises CertfleetError: a time that is none, unusable CA bundle, CA not
+    reachable or not trusted, no directory at that address.
     """
+    check_times(params)
     url = params["acme_directory"]
     network = Network(
         url,
@@ -166,6 +167,16 @@ def open_session(params: dict[str, Any], key: AccountKey | None, *, stop: thread
         )
     network.new_nonce_url = directory["newNonce"]
     return Session(url, directory, network, key, params["timeout"])
+
+
+def check_times(params: dict[str, Any]) -> None:
+    """Raise CertfleetError for seconds in the options of DIRECTORY_ARGSPEC that are none."""
+    for name in ("request_timeout", "timeout"):
+        if params.get(name) is not None and params[name] <= 0:
+            raise CertfleetError(f"{name} is {params[name]}", remedy="Give 1 or more seconds.")
+    most = params.get("retry_after_max")
+    if most is not None and most < 0:
+        raise CertfleetError(f"retry_after_max is {most}", remedy="Give 0 or more seconds.")
 
 
 def _verify(params: dict[str, Any]) -> bool | str:

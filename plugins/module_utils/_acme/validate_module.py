@@ -83,7 +83,7 @@ def validate_orders(params: dict[str, Any], *, check_mode: bool = False) -> list
         return []
     key, _made = account_key(params)
     session = open_session(params, key)
-    use_account(session, {**params, "allow_creation": False})
+    use_account(session, params)
 
     def steps(spec: dict[str, Any]) -> Steps[dict[str, Any]]:
         if params["state"] == "deactivated":

@@ -19,8 +19,16 @@ from .files import ROLLOVER, write_new
 #: What generate_key() can make; mirrored by the option account_key_type.
 KEY_TYPES = ["ecdsa-p256", "ecdsa-p384", "rsa-2048", "rsa-3072", "rsa-4096"]
 _USABLE = "Use an ECDSA key on P-256, P-384 or P-521, or an RSA key of 2048 to 4096 bits."
+_FINISH = (
+    "Run acme_account with state=changed_key and both passphrases, account_key_passphrase and"
+    " new_account_key_passphrase: it finishes the change."
+)
 #: An account key is a few kilobytes; anything larger is another file.
 _MAX_BYTES = 65536
+
+
+class WrongPassphrase(CertfleetError):
+    """A key whose passphrase is missing, wrong or not wanted."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +70,11 @@ def load_account_key(
     Raises CertfleetError: unreadable file, not a private key, passphrase missing, wrong or not wanted, type not usable.
     """
     what = src if content is None and src is not None else f"{option}_content"
-    return parse_account_key(read_key(src, content, option=option), passphrase, what=what, option=option)
+    data = read_key(src, content, option=option)
+    try:
+        return parse_account_key(data, passphrase, what=what, option=option)
+    except WrongPassphrase as error:
+        raise with_waiting(error, src if content is None else None) from error
 
 
 def read_key(src: str | None, content: str | None = None, *, option: str = "account_key") -> bytes:
@@ -90,16 +102,39 @@ def parse_with_any(data: bytes, passphrases: Sequence[str | None], *, what: str,
     raise first or CertfleetError(f"there is no passphrase for {what}")
 
 
+def with_waiting(error: WrongPassphrase, src: str | None) -> WrongPassphrase:
+    """The error about the file ``src``; it names the key that waits beside it, when there is one."""
+    beside = waiting_path(src)
+    more = f" {beside} is there, a key that is to follow. {_FINISH}" if beside else ""
+    return WrongPassphrase(error.message, remedy=error.remedy + more)
+
+
+def waiting_path(src: str | None) -> str | None:
+    """Where a key lies that is to follow the one in the file ``src``; None when there is none."""
+    path = os.path.realpath(src) + ROLLOVER if src else None
+    return path if path is not None and os.path.lexists(path) else None
+
+
 def load_waiting_key(src: str | None, passphrases: Sequence[str | None]) -> WaitingKey | None:
     """The key that lies beside the file ``src`` because the change to it did not end.
 
     None when there is none. Raises CertfleetError when it cannot be read.
     """
-    path = os.path.realpath(src) + ROLLOVER if src else None
-    if path is None or not os.path.lexists(path):
+    path = waiting_path(src)
+    if path is None:
         return None
-    data = read_key(path)
-    return WaitingKey(parse_with_any(data, [*passphrases, None], what=path, option="new_account_key"), data, path)
+    try:
+        data = read_key(path)
+        key = parse_with_any(data, [*passphrases, None], what=path, option="new_account_key")
+    except WrongPassphrase as error:
+        raise WrongPassphrase(error.message, remedy=f"It is to follow the key in {src}. {_FINISH}") from error
+    except CertfleetError as error:
+        raise CertfleetError(
+            error.message,
+            remedy=f"It is where the key lies that is to follow the one in {src}. Move it away, and keep it when it may"
+            " have been a key.",
+        ) from error
+    return WaitingKey(key, data, path)
 
 
 def wrap_private_key(key: Any, *, what: str) -> AccountKey:
@@ -164,15 +199,15 @@ def _parse(data: bytes, passphrase: str | None, what: str, option: str) -> Any:
         return serialization.load_pem_private_key(data, passphrase.encode("utf-8") if passphrase else None)
     except TypeError as error:
         if passphrase:
-            raise CertfleetError(
+            raise WrongPassphrase(
                 f"the key of {what} is not encrypted, yet a passphrase is given", remedy=f"Drop {option}_passphrase."
             ) from error
-        raise CertfleetError(f"the key of {what} is encrypted", remedy=f"Set {option}_passphrase.") from error
+        raise WrongPassphrase(f"the key of {what} is encrypted", remedy=f"Set {option}_passphrase.") from error
     except UnsupportedAlgorithm as error:
         raise CertfleetError(f"the key of {what} is of a type that is not supported", remedy=_USABLE) from error
     except ValueError as error:
         if passphrase and b"ENCRYPTED" in data:
-            raise CertfleetError(
+            raise WrongPassphrase(
                 f"the key of {what} cannot be decrypted", remedy=f"{option}_passphrase is wrong, or the file damaged."
             ) from error
         raise CertfleetError(f"there is no PEM private key in {what}", remedy=_USABLE) from error

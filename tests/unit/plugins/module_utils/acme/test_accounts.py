@@ -102,6 +102,18 @@ def test_an_account_that_is_there_is_what_check_mode_judges_by(ca: ScriptedCA) -
     assert found.uri == session.account_uri == f"{ca.url}/account/7"
 
 
+def test_a_module_that_creates_none_does_not_name_the_option_for_it(ca: ScriptedCA) -> None:
+    ca.script["newAccount"] = [problem("accountDoesNotExist", 400)]
+    with pytest.raises(CertfleetError, match="or create the account with acme_account") as caught:
+        accounts.use_account(ca.session(), {"account_uri": None})
+    assert "allow_creation" not in str(caught.value)
+
+
+def test_an_account_url_without_a_host_is_on_the_cas(ca: ScriptedCA) -> None:
+    ca.script["newAccount"] = [(200, {"Location": "/account/7"}, {"status": "valid"})]
+    assert accounts.use_account(ca.session(), OPTIONS).uri == f"{ca.url}/account/7"
+
+
 def test_a_key_of_another_account_than_the_named_one_is_refused(ca: ScriptedCA) -> None:
     ca.script["newAccount"] = [known(ca)]
     with pytest.raises(CertfleetError, match=r"belongs to .*/account/7, not to https://ca.example/1"):

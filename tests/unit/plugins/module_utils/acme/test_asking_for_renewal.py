@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.certfleet.acme.plugins.module_utils._acme.renewal import Question, ask
+from ansible_collections.certfleet.acme.plugins.module_utils._errors import CertfleetError
 from ansible_collections.certfleet.acme.plugins.module_utils._renewal_state import RenewalState, Window
 
 from tests.support import rfc9773
@@ -194,3 +195,9 @@ def test_when_the_time_is_over_the_rest_is_left_for_a_later_run(ca: ScriptedCA) 
     unasked = [state for state in states if "no time left" in str(state.error)]
     assert len(unasked) == 4
     assert all((state.next_check, state.failures) == (KNOWN.next_check, 0) for state in unasked)
+
+
+def test_seconds_that_are_none_are_a_mistake_of_the_options_not_a_ca_that_is_down(ca: ScriptedCA) -> None:
+    with pytest.raises(CertfleetError, match="request_timeout is -5"):
+        asked(f"{ca.url}/directory", KNOWN, request_timeout=-5)
+    assert ca.asked == []

@@ -346,3 +346,10 @@ def test_what_may_have_been_carried_out_is_settled_before_it_is_sent_again(
     assert [type(error) for error in seen] == [Unreachable, AcmeProblem]  # not after 429, which refuses
     assert ca.paths().count("/thing") == (3 if found else 4)
     assert (answer == found) == bool(found)
+
+
+@pytest.mark.parametrize(("name", "value"), [("request_timeout", 0), ("timeout", -1), ("retry_after_max", -1)])
+def test_seconds_that_are_none_are_refused_before_the_first_request(ca: ScriptedCA, name: str, value: int) -> None:
+    with pytest.raises(CertfleetError, match=rf"^{name} is {value}\. Give"):
+        ca.session(**{name: value})
+    assert ca.asked == []

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from ansible_collections.certfleet.acme.plugins.module_utils._acme.problems import AcmeProblem
 from ansible_collections.certfleet.acme.plugins.module_utils._acme.revocation import Revoked, reason_code, revoke
+from ansible_collections.certfleet.acme.plugins.module_utils._acme.revoke_module import revoke_certificates
 from ansible_collections.certfleet.acme.plugins.module_utils._errors import CertfleetError
+from ansible_collections.certfleet.acme.plugins.module_utils._keys.account import generate_key, private_pem
 from ansible_collections.certfleet.acme.plugins.module_utils._x509 import load_chain
 
 from tests.support import rfc9773
@@ -121,6 +123,41 @@ def test_a_warning_says_why_there_is_no_reason(ca: ScriptedCA) -> None:
         "the CA does not take 4 as the reason, so none was given "
         "(badRevocationReason: revocation reasons are not supported)",
     )
+
+
+def in_check_mode(ca: ScriptedCA, **options: Any) -> list[dict[str, Any]]:
+    names = ("account_key_src", "account_key_content", "account_key_passphrase", "account_uri", "revoke_reason")
+    params = {
+        **dict.fromkeys([*names, "private_key_src", "private_key_content", "private_key_passphrase"]),
+        "acme_directory": f"{ca.url}/directory",
+        "request_timeout": 5,
+        "timeout": 5,
+        "concurrency": 1,
+        "certificates": [{"name": "one", "certificate_content": rfc9773.CERTIFICATE}],
+    }
+    return revoke_certificates({**params, **options}, check_mode=True)
+
+
+def test_check_mode_refuses_a_private_key_that_is_not_the_certificates(ca: ScriptedCA) -> None:
+    key = private_pem(generate_key("ecdsa-p256")).decode()
+    (result,) = in_check_mode(ca, private_key_content=key)
+    assert (result["failed"], result["changed"]) == (True, False)
+    assert "the private key is not this certificate's" in result["msg"]
+    assert ca.paths() == ["/directory"]
+
+
+def test_check_mode_looks_the_account_up_and_makes_none(ca: ScriptedCA) -> None:
+    key = private_pem(generate_key("ecdsa-p256")).decode()
+    ca.script["newAccount"] = [
+        problem("accountDoesNotExist", 400),
+        (200, {"Location": f"{ca.url}/account/7"}, {"status": "valid"}),
+    ]
+    with pytest.raises(CertfleetError, match="has no account for this key"):
+        in_check_mode(ca, account_key_content=key)
+    assert in_check_mode(ca, account_key_content=key)[0]["changed"]
+    looked_up = [payload for _method, path, _protected, payload in ca.asked if path == "/newAccount"]
+    assert looked_up == [{"onlyReturnExisting": True}] * 2
+    assert "/revokeCert" not in ca.paths()
 
 
 def test_other_refusals_are_not_tried_again_without_a_reason(ca: ScriptedCA) -> None:

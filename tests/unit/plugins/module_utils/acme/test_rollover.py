@@ -108,7 +108,7 @@ def change(ca: ScriptedCA, path: Path | None, **options: Any) -> KeyChange:
     params = {
         "acme_directory": f"{ca.url}/directory",
         "request_timeout": 5,
-        "timeout": 0,  # nothing is waited for
+        "timeout": 0.001,  # nothing is waited for
         "account_uri": None,
         "account_key_src": str(path) if path else None,
         "account_key_type": "ecdsa-p256",
@@ -169,6 +169,14 @@ def test_a_refusal_keeps_the_old_key_and_leaves_no_other(ca: ScriptedCA, path: P
     assert (path.read_bytes(), os.listdir(path.parent)) == (before, ["account.pem"])
 
 
+def test_a_refusal_for_now_says_when_to_run_again(ca: ScriptedCA, path: Path) -> None:
+    accounts = known_to(ca, path)
+    accounts.outcomes = [problem("rateLimited", 429, Retry_After="9000")]
+    with pytest.raises(CertfleetError, match=r"The account keeps its key\. Run again at 20\d\d-.*Z, or raise timeout"):
+        change(ca, path)
+    assert os.listdir(path.parent) == ["account.pem"]
+
+
 def test_a_conflict_without_a_document_names_the_other_account(ca: ScriptedCA, path: Path) -> None:
     accounts = known_to(ca, path)
     new = generate_key("ecdsa-p256")
@@ -212,6 +220,21 @@ def test_the_passphrase_goes_over_to_the_new_key(ca: ScriptedCA, tmp_path: Path)
     load_account_key(str(path), None, "one")
     change(ca, path, account_key_passphrase="one", new_account_key_passphrase="two")
     load_account_key(str(path), None, "two")
+
+
+def test_a_change_that_was_cut_off_is_finished_with_the_passphrases_of_both_keys(ca: ScriptedCA, path: Path) -> None:
+    beside = path.with_name("account.pem.rollover")
+    path.unlink()
+    generate_account_key(str(path), "ecdsa-p256", "one")
+    generate_account_key(str(beside), "ecdsa-p384", "two")
+    Accounts(ca, load_account_key(str(beside), None, "two").thumbprint)
+    for one_of_two in ({"account_key_passphrase": "one"}, {"account_key_passphrase": "two"}):
+        with pytest.raises(CertfleetError, match=r"\.rollover.*both passphrases"):
+            change(ca, path, **one_of_two)
+    done = change(ca, path, account_key_passphrase="one", new_account_key_passphrase="two")
+    assert (done.changed, done.made) == (True, False)
+    assert load_account_key(str(path), None, "two").key_type == "ecdsa-p384"
+    assert os.listdir(path.parent) == ["account.pem"]
 
 
 class Killed(BaseException):

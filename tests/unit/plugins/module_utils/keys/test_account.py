@@ -91,6 +91,18 @@ def test_a_missing_file_names_the_option_that_makes_one(tmp_path: Path) -> None:
         account.load_account_key(str(tmp_path), option="private_key")
 
 
+@pytest.mark.parametrize("broken", ["directory", "nonsense", "wrong type"])
+def test_what_lies_where_the_next_key_should_and_is_none_is_to_be_moved_away(tmp_path: Path, broken: str) -> None:
+    beside = tmp_path / "key.pem.rollover"
+    if broken == "directory":
+        beside.mkdir()
+    else:
+        beside.write_text("nonsense" if broken == "nonsense" else pem(ed25519.Ed25519PrivateKey.generate()))
+    with pytest.raises(CertfleetError, match=r"key\.pem\.rollover.*Move it away") as caught:
+        account.load_waiting_key(str(tmp_path / "key.pem"), ["secret"] if broken == "nonsense" else [None])
+    assert "account_key_src" not in str(caught.value)
+
+
 @pytest.mark.parametrize("kind", ["ecdsa-p256", "ecdsa-p384", "rsa-2048"])
 def test_a_new_key_is_whole_private_and_of_the_wanted_type(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "key.pem"
