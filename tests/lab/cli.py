@@ -110,8 +110,14 @@ def _down(options: argparse.Namespace) -> int:
 
     labs = State.all() if options.all else [State.find(options.state)]
     for state in labs:
-        end(state)
-        print(f"ended {state.root}")
+        try:
+            end(state)
+        except LabError as error:
+            if not options.all:
+                raise
+            print(error)  # one that ended by itself meanwhile must not keep the others up
+        else:
+            print(f"ended {state.root}")
     return 0
 
 
