@@ -248,7 +248,7 @@ class ZoneWriter:
         if not ask:
             return
         try:
-            found = self._provider.read(self._zone, sorted(ask))
+            found = self._read(sorted(ask))
         except ProviderError as error:
             self._fail(conflicts - missing, error)
             if error.fatal:
@@ -274,8 +274,21 @@ class ZoneWriter:
             if error.fatal:
                 self._stop(error)
             return
-        self._sleep(random.uniform(1.0, 2.0) * 2 ** min(work.busy, 3))  # noqa: S311 - jitter
+        self._pause(work.busy)
         self._again(_Work(work.names, work.refusals, work.busy + 1))
+
+    def _read(self, names: Sequence[str]) -> dict[str, RecordSet | None]:
+        """What the provider holds at names; one that is busy is asked again, as often as for a write.
+        Raises ProviderError."""
+        for busy in range(self._provider.repeats):
+            try:
+                return self._provider.read(self._zone, names)
+            except ProviderBusy:
+                self._pause(busy)
+        return self._provider.read(self._zone, names)
+
+    def _pause(self, busy: int) -> None:
+        self._sleep(random.uniform(1.0, 2.0) * 2 ** min(busy, 3))  # noqa: S311 - jitter
 
     def _denied(self, work: _Work, error: Denied) -> None:
         if len(work.names) == 1:

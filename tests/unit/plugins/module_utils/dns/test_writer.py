@@ -193,3 +193,23 @@ def test_a_change_whose_answer_was_lost_is_waited_for() -> None:
     assert not engine(memory).absent(many(3)).failed
     assert memory.asked == ["C1"]
     assert memory.calls == calls + 1 + 1  # nothing is waited for, so nothing is looked for
+
+
+@pytest.mark.parametrize(("times", "done"), [(1, True), (Memory.repeats, True), (Memory.repeats + 1, False)])
+def test_a_provider_that_is_too_busy_to_read_is_asked_again(times: int, done: bool) -> None:
+    class Busy(Memory):
+        refusals = times
+
+        def read(self, zone: Any, names: Any) -> Any:
+            if self.refusals:
+                self.refusals -= 1
+                raise ProviderBusy("busy")
+            return super().read(zone, names)
+
+    memory = Busy()
+    memory.put(NAME, 900, quote("foreign"))
+    outcome = engine(memory).present(many(3))
+    assert (not outcome.failed) is done
+    if done:
+        assert memory.sets[NAME].values == (quote("foreign"), quote(f"{0:043d}"))
+    assert len(memory.sets) == 3
