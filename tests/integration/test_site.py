@@ -20,8 +20,8 @@ from tests.integration.fleet import Run, playbook
 from tests.integration.providers import WRITES, pairs, servers
 from tests.lab.api import Lab
 
-#: Each CA and each provider; ``--dns`` has every CA with that one.
-# Names in Cloud DNS go through the same in test_site_two_clouds.py; with --dns=cloud_dns all of it does here.
+#: Each CA and each emulator of Route53; ``--dns`` has every CA with that provider.
+#: Names in Cloud DNS go through the same in test_site_two_clouds.py, and here with --dns=cloud_dns.
 PAIRS = pairs(("acme2certifier", "ministack"), ("pebble", "moto"))
 #: What each host serves, by host and server name, with the name of the certificate.
 ENDPOINTS = [
