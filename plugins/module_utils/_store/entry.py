@@ -151,8 +151,8 @@ class Entry:
                 version.broken = "it is gone"
                 return version
             with versions.sub(label) as folder:
-                version.meta = from_json(folder.read(META))
                 try:
+                    version.meta = from_json(folder.read(META))
                     read_certificates(folder, version)
                 except CertfleetError as error:
                     version.broken = str(error)
@@ -194,7 +194,10 @@ class Entry:
             with self.folder.sub(PENDING, self._private) as pending:
                 waiting = pending.read(KEY)
             with self.folder.sub(VERSIONS) as versions, versions.sub(labels[-1]) as newest:
-                answered = waiting is not None and waiting == newest.read(KEY)
+                try:
+                    answered = waiting is not None and waiting == newest.read(KEY)
+                except CertfleetError:  # load() tells what is wrong with it
+                    answered = False
             if answered:  # the run ended between making the version and dropping its request
                 self.drop_pending()
 

@@ -141,6 +141,8 @@ def _descend(path: str, *, make: bool, follow_last: bool, step: Step) -> _Way:
                     if os.path.isabs(target):
                         way.go(os.open("/", _PASS), "/")
                     continue
+                elif rest and not stat.S_ISDIR(status.st_mode):
+                    raise CertfleetError(f"{there} is no directory, so there can be none below it")
                 way.go(os.open(name, _PASS, dir_fd=way.fd), there)
     except BaseException:
         way.close()

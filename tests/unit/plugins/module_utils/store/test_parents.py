@@ -182,7 +182,7 @@ def test_links_that_lead_to_each_other_end(above: Path) -> None:
 
 def test_a_file_above_is_refused(above: Path) -> None:
     (above / "file").write_text("")
-    assert f"{above}/file is a link or not what" in refusal(as_store, above / "file" / "place")
+    assert f"{above}/file is no directory" in refusal(as_store, above / "file" / "place")
 
 
 def test_a_place_that_is_missing_is_named(above: Path) -> None:
