@@ -23,7 +23,7 @@ from ansible_collections.certfleet.acme.plugins.module_utils._store.selinux impo
 
 from tests.support.stored import CA, ask, put
 
-DECLARED = {"seuser": "staff_u", "serole": "web_r", "setype": "web_cert_t", "selevel": "s0:c1,c2"}
+DECLARED: dict[str, Any] = {"seuser": "staff_u", "serole": "web_r", "setype": "web_cert_t", "selevel": "s0:c1,c2"}
 
 
 class Library:
@@ -118,7 +118,7 @@ def test_what_is_declared_counts_more(tmp_path: Path, library: Library) -> None:
 
 
 @pytest.mark.parametrize("declared", [{"setype": "web_cert_t"}, {"setype": "_default"}, {"selevel": "s0:c3"}])
-def test_a_wrong_context_is_corrected_and_reported(tmp_path: Path, library: Library, declared: dict[str, str]) -> None:
+def test_a_wrong_context_is_corrected_and_reported(tmp_path: Path, library: Library, declared: dict[str, Any]) -> None:
     root = tmp_path / "store"
     put(root, [CA.issued(ask(root))])
     ask(root, force=True)
