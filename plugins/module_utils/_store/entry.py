@@ -20,7 +20,7 @@ from .. import _x509
 from .._errors import CertfleetError
 from .._renewal import Broken, Held, parse_instant
 from .._renewal_state import RenewalState
-from . import keys
+from . import keys, parents
 from .files import Folder, Ownership, Step, no_step
 
 CURRENT = "current"
@@ -96,7 +96,7 @@ class Store:
     """STORE. Use it as a context manager. trusting: read only, whoever owns it."""
 
     def __init__(self, path: str, *, create: bool, step: Step = no_step, trusting: bool = False) -> None:
-        self._folder = Folder.open_store(path, create=create, step=step, trusting=trusting)
+        self._folder, self._above = parents.open_store(path, create=create, step=step, trusting=trusting)
         self.path = path
 
     def __enter__(self) -> Store:
@@ -118,6 +118,7 @@ class Store:
         """The certificate of that name, None when it is not there and ``create`` is false. Raises CertfleetError."""
         if self._folder is None:
             return None
+        parents.refuse_owners(self._above, ownership)
         if create:
             return Entry(name, self._folder.make(name, ownership))
         if self._folder.kind(name) is None:

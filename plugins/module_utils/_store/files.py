@@ -24,10 +24,9 @@ from typing import Callable
 from .._errors import CertfleetError
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-_OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _MAX_FILE = 1024 * 1024
-_STORE_MODE = 0o755
 
 #: Called with the name of each step before it changes anything; tests end the process there.
 Step = Callable[[str], None]
@@ -78,7 +77,10 @@ def _gid(group: str | None) -> int | None:
 
 
 class Folder:
-    """An open directory of the store. Use it as a context manager, or close() it."""
+    """An open directory. Use it as a context manager, or close() it. How to come by one: parents.py.
+
+    trusting: read only, whoever could write there.
+    """
 
     def __init__(self, fd: int, path: str, ownership: Ownership, step: Step, *, trusting: bool = False) -> None:
         self.fd = fd
@@ -86,37 +88,6 @@ class Folder:
         self.ownership = ownership
         self._step = step
         self._trusting = trusting
-        if not trusting:
-            try:
-                self._refuse_foreign()
-            except CertfleetError:
-                os.close(fd)
-                raise
-
-    @classmethod
-    def open_store(cls, path: str, *, create: bool, step: Step = no_step, trusting: bool = False) -> Folder | None:
-        """The store's own directory; None when it is not there and ``create`` is false. Raises CertfleetError.
-
-        trusting: read only, whoever owns it.
-        """
-        if not os.path.isabs(path):
-            raise CertfleetError(f"store_path {path!r} is not an absolute path")
-        path = os.path.normpath(path)
-        made = False
-        with _explained(path):
-            if create and not os.path.lexists(path):
-                step("make the store")
-                os.makedirs(os.path.dirname(path), mode=_STORE_MODE, exist_ok=True)
-                with suppress(FileExistsError):
-                    os.mkdir(path, _STORE_MODE)
-                    made = True
-            try:
-                fd = os.open(path, _OPEN_DIRECTORY)
-            except FileNotFoundError:
-                return None
-            if made:
-                os.fchmod(fd, _STORE_MODE)
-        return cls(fd, path, Ownership(), step, trusting=trusting)
 
     def __enter__(self) -> Folder:
         return self
@@ -126,6 +97,14 @@ class Folder:
 
     def close(self) -> None:
         os.close(self.fd)
+
+    def refuse_foreign(self) -> None:
+        """Raises CertfleetError, and closes it, when it belongs to or can be written by someone else."""
+        try:
+            self._refuse_foreign()
+        except CertfleetError:
+            self.close()
+            raise
 
     def _refuse_foreign(self) -> None:
         status = os.fstat(self.fd)
@@ -142,12 +121,12 @@ class Folder:
 
     def names(self) -> list[str]:
         """What is in it, sorted."""
-        with _explained(self.path):
+        with explained(self.path):
             return sorted(os.listdir(self.fd))
 
     def kind(self, name: str) -> str | None:
         """``directory``, ``file``, ``link`` or ``other``; None when there is nothing of that name."""
-        with _explained(self._in(name)):
+        with explained(self._in(name)):
             try:
                 mode = os.stat(name, dir_fd=self.fd, follow_symlinks=False).st_mode
             except FileNotFoundError:
@@ -160,13 +139,16 @@ class Folder:
 
     def sub(self, name: str, ownership: Ownership | None = None) -> Folder:
         """The directory of that name in it. Raises CertfleetError, also for a link in its place."""
-        with _explained(self._in(name)):
-            fd = os.open(name, _OPEN_DIRECTORY, dir_fd=self.fd)
-        return Folder(fd, self._in(name), ownership or self.ownership, self._step, trusting=self._trusting)
+        with explained(self._in(name)):
+            fd = os.open(name, OPEN_DIRECTORY, dir_fd=self.fd)
+        folder = Folder(fd, self._in(name), ownership or self.ownership, self._step, trusting=self._trusting)
+        if not self._trusting:
+            folder.refuse_foreign()
+        return folder
 
     def make(self, name: str, ownership: Ownership | None = None) -> Folder:
         """As sub(), the directory made when it is not there."""
-        with _explained(self._in(name)):
+        with explained(self._in(name)):
             if self.kind(name) is None:
                 self._step(f"make {name}")
                 os.mkdir(name, 0o700, dir_fd=self.fd)
@@ -180,12 +162,12 @@ class Folder:
 
     def settle(self) -> None:
         """Give the directory itself the declared owner, group and mode."""
-        with _explained(self.path):
+        with explained(self.path):
             _settle(self.fd, self.ownership, self.ownership.directory_mode)
 
     def read(self, name: str) -> bytes | None:
         """The content of a regular file; None when there is none. Raises CertfleetError for a link in its place."""
-        with _explained(self._in(name)):
+        with explained(self._in(name)):
             try:
                 fd = os.open(name, _READ, dir_fd=self.fd)
             except FileNotFoundError:
@@ -198,7 +180,7 @@ class Folder:
     def write(self, name: str, data: bytes, *, secret: bool = False) -> None:
         """Write the whole file beside, then rename it into place. Raises CertfleetError, nothing half-written left."""
         beside = f".{name}.new"
-        with _explained(self._in(name)):
+        with explained(self._in(name)):
             self._unlink(beside)
             self._step(f"create {name}")
             fd = os.open(beside, _CREATE, 0o600, dir_fd=self.fd)
@@ -221,7 +203,7 @@ class Folder:
         if self.kind(name) not in {None, "link"}:
             raise CertfleetError(f"{self._in(name)} is not a link", remedy="Move it away.")
         beside = f".{name}.new"
-        with _explained(self._in(name)):
+        with explained(self._in(name)):
             self._unlink(beside)
             self._step(f"link {name}")
             os.symlink(target, beside, dir_fd=self.fd)
@@ -232,7 +214,7 @@ class Folder:
 
     def target(self, name: str) -> str | None:
         """Where a link points; None when there is nothing. Raises CertfleetError when it is not a link."""
-        with _explained(self._in(name)):
+        with explained(self._in(name)):
             try:
                 return os.readlink(name, dir_fd=self.fd)
             except FileNotFoundError:
@@ -244,14 +226,14 @@ class Folder:
 
     def rename(self, old: str, new: str) -> None:
         """Rename within the directory; both names and what is in them reach the disk."""
-        with _explained(self._in(old)):
+        with explained(self._in(old)):
             self._step(f"rename {old} to {new}")
             os.rename(old, new, src_dir_fd=self.fd, dst_dir_fd=self.fd)
             os.fsync(self.fd)
 
     def unlink(self, name: str) -> None:
         """Remove a file or a link; nothing happens when there is none."""
-        with _explained(self._in(name)):
+        with explained(self._in(name)):
             self._step(f"unlink {name}")
             self._unlink(name)
             os.fsync(self.fd)
@@ -262,7 +244,7 @@ class Folder:
             self.unlink(name)
             return
         gone = name if name.startswith(".") else f".{name}.old"
-        with _explained(self._in(name)):
+        with explained(self._in(name)):
             if gone != name:
                 if self.kind(gone) is not None:
                     self.remove(gone)
@@ -286,7 +268,7 @@ class Folder:
 
     def correct(self, name: str, *, secret: bool, dry: bool) -> bool:
         """Bring a file's owner, group and mode to what is declared; True when they were not. dry: only tell."""
-        with _explained(self._in(name)):
+        with explained(self._in(name)):
             fd = os.open(name, _READ, dir_fd=self.fd)
             try:
                 mode = self.ownership.file_mode(secret=secret)
@@ -301,7 +283,7 @@ class Folder:
 
     def correct_self(self, *, dry: bool) -> bool:
         """As correct(), for the directory itself."""
-        with _explained(self.path):
+        with explained(self.path):
             if _settled(self.fd, self.ownership, self.ownership.directory_mode):
                 return False
             if not dry:
@@ -340,7 +322,7 @@ def _settle(fd: int, ownership: Ownership, mode: int) -> None:
 
 
 @contextmanager
-def _explained(path: str) -> Iterator[None]:
+def explained(path: str) -> Iterator[None]:
     """An OSError becomes one line that names the path."""
     try:
         yield

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.certfleet.acme.plugins.module_utils._errors import CertfleetError
-from ansible_collections.certfleet.acme.plugins.module_utils._store import files, keys
+from ansible_collections.certfleet.acme.plugins.module_utils._store import files, keys, parents
 from ansible_collections.certfleet.acme.plugins.module_utils._store.entry import Entry, Store
-from ansible_collections.certfleet.acme.plugins.module_utils._store.files import Folder, Ownership
+from ansible_collections.certfleet.acme.plugins.module_utils._store.files import Ownership
 
 from tests.support.small_ca import SmallCA
 
@@ -202,7 +202,7 @@ def test_a_file_has_its_final_mode_and_never_a_wider_one(tmp_path: Path, monkeyp
     tmp_path.chmod(0o700)
     mask = os.umask(0)
     try:
-        folder = Folder.open_store(str(tmp_path), create=False, step=step)
+        folder, _above = parents.open_store(str(tmp_path), create=False, step=step)
         assert folder is not None
         with folder:
             folder.write("key", b"secret", secret=True)
@@ -222,7 +222,7 @@ def test_a_file_planted_in_the_last_moment_is_not_written_to(tmp_path: Path) -> 
         if name == "create key":
             os.link(victim, store / ".key.new")
 
-    folder = Folder.open_store(str(store), create=False, step=step)
+    folder, _above = parents.open_store(str(store), create=False, step=step)
     assert folder is not None
     with folder, pytest.raises(CertfleetError, match="File exists"):
         folder.write("key", b"secret", secret=True)
