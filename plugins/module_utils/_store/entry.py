@@ -30,6 +30,9 @@ KEY = "privkey.pem"
 CERT = "cert.pem"
 CHAIN = "chain.pem"
 FULLCHAIN = "fullchain.pem"
+COMBINED, KEYSTORE, KEY_DER = "combined.pem", "keystore.p12", "privkey.der"
+#: What holds a private key.
+SECRET = frozenset({KEY, COMBINED, KEYSTORE, KEY_DER})
 META = "certificate.json"
 CSR = "request.csr"
 REQUEST = "request.json"
@@ -337,7 +340,7 @@ def _correct_files(folder: Folder, *, dry: bool) -> bool:
     changed = folder.correct_self(dry=dry)
     for name in folder.names():
         if folder.kind(name) == "file":
-            changed |= folder.correct(name, secret=name == KEY, dry=dry)
+            changed |= folder.correct(name, secret=name in SECRET, dry=dry)
     return changed
 
 

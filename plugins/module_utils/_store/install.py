@@ -19,7 +19,9 @@ from .._renewal import Held
 from ._library import CRYPTOGRAPHY_IMPORT_ERROR
 from .declared import Declared, names_once, parse
 from .entry import Entry, Store, Version
+from .extras import Extras
 from .files import Step, no_step
+from .outputs import check_paths, declared_paths
 from .transaction import Transaction, Work, result
 
 if TYPE_CHECKING:
@@ -69,6 +71,8 @@ def install(
 ) -> list[dict[str, Any]]:
     """A result for each declared certificate, then one for each issued item that no declared one has the name of."""
     names_once(certificates)
+    check_paths(certificates, store_path)
+    taken = declared_paths(certificates)
     issued_by_name = _by_name(issued)
     results: dict[str, dict[str, Any]] = {}
     works: list[Work] = []
@@ -77,10 +81,11 @@ def install(
         for item in sorted(certificates, key=lambda item: str(item["name"])):
             try:
                 work = Work(parse(item))
-                _open(work, store, entries, settings)
+                _open(work, store, entries, settings, taken)
                 _stage(work, issued_by_name.get(item["name"]), settings)
                 if settings.activate:
                     _aim(work, settings)
+                _complete(work, settings)
                 works.append(work)
             except CertfleetError as error:
                 results[item["name"]] = {**_empty(item), **error.as_result()}
@@ -114,6 +119,7 @@ def _empty(item: dict[str, Any]) -> dict[str, Any]:
         "active": False,
         "deployed": False,
         "rolled_back": False,
+        "files": [],
     }
 
 
@@ -129,11 +135,12 @@ def _by_name(issued: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _open(work: Work, store: Store, entries: ExitStack, settings: Settings) -> None:
+def _open(work: Work, store: Store, entries: ExitStack, settings: Settings, taken: frozenset[str]) -> None:
     work.entry = entry = store.entry(work.declared.name, work.declared.ownership, create=False)
     if entry is None:
         return
     entries.callback(entry.close)
+    work.extras = Extras(entry, work.declared, step=settings.step, taken=taken)
     entry.lock()
     if not settings.check:
         entry.sweep()
@@ -246,6 +253,19 @@ def _aim(work: Work, settings: Settings) -> None:
     work.target = entry.load(work.previous) if work.previous else None
     if work.target is not None and work.target.broken:
         work.fail("activate", f"the active version {work.target.label} cannot be used: {work.target.broken}")
+        work.target = None
+
+
+def _complete(work: Work, settings: Settings) -> None:
+    """Make the other formats of a version that is not active yet. In check mode: what the active one lacks, too."""
+    wanted = work.needs_switch() or (settings.check and settings.activate)
+    if work.extras is None or work.target is None or not wanted:
+        return
+    try:
+        work.files += work.extras.prepare(work.target, dry=settings.check)
+        work.changed |= bool(work.files)
+    except CertfleetError as error:
+        work.fail("files", error)
         work.target = None
 
 
