@@ -87,10 +87,11 @@ def _parse(name: str, file: dict[str, Any], formats: tuple[str, ...], ownership:
             )
         return Output(path, source, kind, ownership)
     given, secret = Ownership.of(file.get("owner"), file.get("group")), source in SECRET
-    mode = _mode(str(own["mode"]), path, secret=secret) if "mode" in own else ownership.file_mode(secret=secret)
     uid = ownership.uid if given.uid is None else given.uid
-    gid = ownership.gid if given.gid is None else given.gid
-    return Output(path, source, kind, FileOwnership(uid, gid, mode))
+    # A group of its own may read it, as the certificate's group may read the certificate's files.
+    like = ownership if given.gid is None else Ownership(uid, given.gid)
+    mode = _mode(str(own["mode"]), path, secret=secret) if "mode" in own else like.file_mode(secret=secret)
+    return Output(path, source, kind, FileOwnership(uid, like.gid, mode))
 
 
 def _mode(text: str, path: str, *, secret: bool) -> int:
