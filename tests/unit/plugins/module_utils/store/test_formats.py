@@ -142,7 +142,10 @@ def test_what_is_not_declared_any_more_goes(ground: Ground) -> None:
     done = ground.put(less)
     assert sorted(done["files"]) == ["cert.der", "keystore.p12", "privkey.der"]
     left = {path.name for path in ground.current.iterdir()}
-    assert left & {"combined.pem", "keystore.p12", "cert.der", "privkey.der", "mine.txt"} == {"combined.pem", "mine.txt"}
+    assert left & {"combined.pem", "keystore.p12", "cert.der", "privkey.der", "mine.txt"} == {
+        "combined.pem",
+        "mine.txt",
+    }
     assert ground.commands == ["check", "reload"]
     assert not ground.put(less)["changed"]
 
@@ -199,9 +202,7 @@ def test_of_the_passphrase_nothing_is_on_the_disk(ground: Ground) -> None:
     assert PASSPHRASE not in repr(formats.parse_formats("web", declared(ground)))
 
 
-def test_a_run_with_nothing_to_do_opens_no_key_and_no_keystore(
-    ground: Ground, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_with_nothing_to_do_opens_no_key_and_no_keystore(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = declared(ground)
     ground.start(wanted)
 
@@ -220,7 +221,5 @@ def test_the_key_in_der_is_pkcs8_whatever_the_pem_file_is(kind: str, traditional
     key: Any = ec.generate_private_key(ec.SECP256R1()) if kind == "ec" else rsa.generate_private_key(65537, 2048)
     form = serialization.PrivateFormat.TraditionalOpenSSL if traditional else serialization.PrivateFormat.PKCS8
     text = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
-    der = key.private_bytes(
-        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    der = key.private_bytes(serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     assert formats._pkcs8(text) == der
