@@ -316,9 +316,10 @@ def _diff(item: dict[str, Any]) -> dict[str, Any]:
     before = item["previous_serial"] or "none"
     after = item["serial"] if item["active"] or item["rolled_back"] else before
     after = before if item["rolled_back"] else after
+    files = "".join(f"file: {name}\n" for name in item["files"])
     return {
         "before_header": item["name"],
         "after_header": item["name"],
         "before": f"active serial: {before}\n",
-        "after": f"active serial: {after}\nstage: {item['stage']}\nversion: {item['version']}\n",
+        "after": f"active serial: {after}\nstage: {item['stage']}\nversion: {item['version']}\n{files}",
     }

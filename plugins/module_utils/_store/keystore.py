@@ -83,9 +83,9 @@ def _mac(data: bytes) -> tuple[bytes, bytes, int, str, bytes]:
 
 def _derived(password: bytes, salt: bytes, iterations: int, name: str) -> bytes:
     """The MAC's key (RFC 7292 appendix B.2), which is one output of the hash long."""
-    result = _MAC_KEY * _BLOCK + _filled(salt) + _filled(password)
+    result, new = _MAC_KEY * _BLOCK + _filled(salt) + _filled(password), getattr(hashlib, name)
     for _number in range(iterations):
-        result = hashlib.new(name, result).digest()
+        result = new(result).digest()
     return result
 
 

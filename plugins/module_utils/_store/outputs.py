@@ -149,6 +149,15 @@ def _real(path: str) -> str:
     return os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
 
 
+def paths_noted(entry: Entry) -> dict[str, dict[str, Any]]:
+    """The paths that were made for a certificate, and what of each."""
+    try:
+        content = json.loads(entry.folder.read(NOTE) or b"{}")
+        return {str(path): dict(note) for path, note in content["files"].items()}
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return {}
+
+
 class Outputs:
     """The paths of one certificate, whose entry is locked. taken: paths that are declared in this call at all."""
 
@@ -165,7 +174,7 @@ class Outputs:
 
         Raises CertfleetError for a directory that is missing or not safe, and for one in the place of a file.
         """
-        noted = self.noted()
+        noted = paths_noted(self.entry)
         wrong = [output.path for output in self.declared.files if not self._right(output, version, noted)]
         return wrong + self._stale(noted)
 
@@ -174,7 +183,7 @@ class Outputs:
 
         undo: takes what undoes it, a call for each change. Raises CertfleetError.
         """
-        noted = self.noted()
+        noted = paths_noted(self.entry)
         wrong = [output for output in self.declared.files if not self._right(output, version, noted)]
         stale = self._stale(noted)
         if not wrong and not stale:
@@ -191,16 +200,8 @@ class Outputs:
         self._note(after)
         return [*(output.path for output in wrong), *stale]
 
-    def noted(self) -> dict[str, dict[str, Any]]:
-        """The paths that were made."""
-        try:
-            content = json.loads(self.entry.folder.read(NOTE) or b"{}")
-            return {str(path): dict(note) for path, note in content["files"].items()}
-        except (AttributeError, KeyError, TypeError, ValueError):
-            return {}
-
     def _note(self, files: dict[str, dict[str, Any]]) -> None:
-        if files != self.noted():
+        if files != paths_noted(self.entry):
             content = json.dumps({"format": _FORMAT, "files": files}, indent=2, sort_keys=True) + "\n"
             self.entry.folder.write(NOTE, content.encode("utf-8"))
 
