@@ -100,7 +100,7 @@ def test_a_new_version_with_all_there_is(
         assert not ground.put(wanted)["changed"]
 
     steps = at_each_step(start, broken_off_at, lambda ground, step: ground.put(declare(ground), new, step=step), then)
-    assert steps > 50
+    assert steps > 40
 
 
 @BROKEN_OFF
