@@ -89,6 +89,97 @@ options:
           - Level part of the SELinux context, as O(ignore:certificates[].seuser), in the spelling of the kernel such as
             V(s0). Of no effect where the policy has no levels.
         type: str
+      formats:
+        description:
+          - More files that services want, made of the same key and chain in each version's directory, so that they
+            change together with the others when C(current) is switched.
+          - V(combined_pem) makes C(combined.pem), the full chain and then the private key, as HAProxy reads it.
+          - V(pkcs12) makes C(keystore.p12) with private key, certificate and chain, as Java reads it. See
+            O(ignore:certificates[].pkcs12).
+          - V(der) makes C(cert.der), the certificate, and C(privkey.der), the private key as PKCS#8.
+          - What holds the private key has the mode of C(privkey.pem).
+          - One that is declared later, or whose file is missing or damaged, is added to the active version, and the
+            services are deployed anew. One that is not declared any more is removed from the active version at once
+            rather than with the next one, so that a service that still needs it shows that while someone is looking;
+            when its check, reload or proof fails then, the file comes back.
+        type: list
+        elements: str
+        choices: [combined_pem, pkcs12, der]
+      pkcs12:
+        description:
+          - How C(keystore.p12) is made. Only together with the format V(pkcs12).
+        type: dict
+        suboptions:
+          passphrase:
+            description:
+              - Passphrase of the keystore and of the key in it, 6 characters or more of printable ASCII. Required.
+              - It is kept nowhere on the host. When another one is declared, the file is made anew.
+              - The file is encrypted as well as the host's C(cryptography) can, with AES-256 from version 38 on and
+                with Triple-DES before. Java 8u301, 11.0.12 and 17 read both, older ones only Triple-DES.
+            type: str
+          friendly_name:
+            description:
+              - What Java calls the alias. Java makes no difference between capitals and small letters there.
+              - The default is the certificate's name.
+            type: str
+      files:
+        description:
+          - Links or copies of the certificate's files at other paths, for services that look for them there.
+          - They are made after C(current) was switched and before O(ignore:certificates[].deploy.check). When a check,
+            reload or proof fails, there is again what was there before.
+          - What lies at such a path, be it a file or a link, is replaced in one step and never followed. A directory
+            there is refused.
+          - Paths that are not declared any more are removed when they are still as they were made, a link into the
+            store or a copy of one of its versions. Of a certificate that is not declared at all any more, nothing is
+            removed.
+          - Copies of C(privkey.pem) and C(fullchain.pem) change one after the other, so a service that reads them just
+            then may get a key and a certificate that do not belong together. Links and C(combined.pem) have no such
+            moment.
+        type: list
+        elements: dict
+        suboptions:
+          path:
+            description:
+              - Absolute path of the file, outside of the store, once among all certificates.
+              - Its directory must exist. It and those above it must belong to root, to the user that the task runs as
+                or to the file's owner, and nobody else may be able to write to them.
+            type: path
+            required: true
+          source:
+            description: Which of the certificate's files. Those that a format makes need that format.
+            type: str
+            choices:
+              - fullchain.pem
+              - privkey.pem
+              - cert.pem
+              - chain.pem
+              - combined.pem
+              - keystore.p12
+              - cert.der
+              - privkey.der
+            required: true
+          kind:
+            description:
+              - V(link) makes a symbolic link that leads to the file in C(current). It is made once and needs no change
+                when the certificate does. Whoever reads through it must be allowed to enter the store's directories,
+                see O(ignore:certificates[].group).
+              - V(copy) makes a file that is written anew with each version.
+            type: str
+            choices: [link, copy]
+            default: link
+          owner:
+            description: User that a copy belongs to, by name or number. Without it, the certificate's.
+            type: str
+          group:
+            description: Group of a copy, by name or number. Without it, the certificate's.
+            type: str
+          mode:
+            description:
+              - Mode of a copy, octal and in quotes.
+              - Without it, V("0644"), and for what holds the private key the mode of C(privkey.pem), or V("0640") with
+                a O(ignore:certificates[].files[].group) of its own. A mode that lets others read such a file, or
+                anyone but its owner write one, is refused.
+            type: str
       deploy:
         description:
           - What makes a service serve the certificate, and what proves that it does.

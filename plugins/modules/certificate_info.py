@@ -97,6 +97,8 @@ certificates:
       deployed_at: "2026-09-01T01:02:03Z"
       expired: false
       seconds_remaining: 691200
+      formats: [combined_pem]
+      files: [/etc/haproxy/certs/web.pem]
       certificate: "-----BEGIN CERTIFICATE-----\n..."
       broken: null
       changed: false
@@ -179,6 +181,14 @@ certificates:
     seconds_remaining:
       description: Seconds until it expires, 0 when it has.
       type: int
+    formats:
+      description: The formats that this version has besides the PEM files, empty for a file.
+      type: list
+      elements: str
+    files:
+      description: Paths of the links and copies that were made for the active version.
+      type: list
+      elements: str
     certificate:
       description: The certificate itself in PEM, without its chain.
       type: str

@@ -14,9 +14,10 @@ author:
 description:
   - Puts the certificates that were issued for this host beside their keys, activates them, runs the declared commands
     and proves by TLS handshake that the services serve them.
+  - With each version come the other formats that are declared; links and copies at other paths follow the switch.
   - All certificates of the call are one transaction for the host. All chains are checked against key and names and
-    staged; then C(current) is switched for all of them; then each distinct check command and each distinct reload
-    command runs once; then all endpoints are proven at the same time.
+    staged; then C(current) is switched for all of them and their copies follow; then each distinct check command and
+    each distinct reload command runs once; then all endpoints are proven at the same time.
   - A certificate whose check, reload or proof fails goes back to the version that was active before, and its reload
     command runs again. The others stay. A rolled back version stays staged, and the next run tries it again.
   - When another run has installed the answer to the same request meanwhile, or to the one that took its place, that
@@ -61,7 +62,7 @@ attributes:
     details: No file is written, no command runs and no endpoint is asked.
   diff_mode:
     support: full
-    details: Shows serials and versions, never a key.
+    details: Shows serials, versions and names of files, never what is in them.
   idempotent:
     support: full
   platform:
@@ -83,6 +84,27 @@ EXAMPLES = r"""
           endpoints:
             - port: 443
               server_name: example.com
+    issued: "{{ issue.certificates | selectattr('host', 'eq', inventory_hostname) }}"
+
+- name: For HAProxy and for a Java service, from the same certificate
+  certfleet.acme.certificate_install:
+    certificates:
+      - name: web
+        identifiers: [example.com]
+        formats: [combined_pem, pkcs12]
+        pkcs12:
+          passphrase: "{{ vault_keystore_passphrase }}"
+          friendly_name: tomcat
+        files:
+          - path: /etc/haproxy/certs/web.pem
+            source: combined.pem
+          - path: /opt/app/conf/keystore.p12
+            source: keystore.p12
+            kind: copy
+            owner: app
+        deploy:
+          check: [haproxy, -c, -f, /etc/haproxy/haproxy.cfg]
+          reload: [systemctl, reload-or-restart, haproxy]
     issued: "{{ issue.certificates | selectattr('host', 'eq', inventory_hostname) }}"
 
 - name: Put the certificates in place now, activate them in the maintenance window
@@ -117,6 +139,7 @@ certificates:
       active: true
       deployed: true
       rolled_back: false
+      files: [combined.pem, /etc/haproxy/certs/web.pem]
   contains:
     name:
       description: As declared.
@@ -133,7 +156,7 @@ certificates:
     stage:
       description:
         - What was reached, V(nothing), V(staged), V(active) or V(deployed).
-        - When it failed, where; V(issue), V(stage), V(activate), V(check), V(reload), V(prove) or V(prune).
+        - When it failed, where; V(issue), V(stage), V(activate), V(files), V(check), V(reload), V(prove) or V(prune).
       type: str
     version:
       description: The version in the store that this result is about.
@@ -159,6 +182,12 @@ certificates:
     rolled_back:
       description: Whether the version was taken back.
       type: bool
+    files:
+      description:
+        - Files of O(certificates[].formats), by name, and of O(certificates[].files), by path, that were made, changed
+          or removed, or would be in check mode.
+      type: list
+      elements: str
 failed_items:
   description: Names of the certificates that failed.
   returned: always

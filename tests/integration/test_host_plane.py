@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import ssl
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,14 +17,18 @@ from typing import Any
 
 import pytest
 import yaml
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.serialization import pkcs12
 
 from tests.integration.conftest import missing
 from tests.integration.fleet import Run, playbook
+from tests.integration.test_formats import program
 from tests.runner import interpreters, paths
 from tests.support.small_ca import SmallCA
 from tests.support.tls_server import TlsServer
 
 CA = SmallCA()
+PASSPHRASE = "correct-horse-battery"
 #: Python of the host and its cryptography: RHEL 9 and Ubuntu 22.04.
 HOSTS = [("3.9", "36.0.2"), ("3.10", "3.4.8")]
 
@@ -92,7 +97,15 @@ def test_the_life_of_a_certificate(old: OldHost, server: TlsServer) -> None:
         "deploy": {"reload": server.reload, "endpoints": [{"port": server.port}], "timeout": 10},
     }
     strong = {"name": "strong", "identifiers": ["strong.example", "192.0.2.7"], "key_type": "rsa-2048"}
-    third = {"name": "third", "identifiers": ["third.example"], "key_type": "ecdsa-p384", "profile": "short"}
+    third = {
+        "name": "third",
+        "identifiers": ["third.example"],
+        "key_type": "ecdsa-p384",
+        "profile": "short",
+        "formats": ["combined_pem", "pkcs12", "der"],
+        "pkcs12": {"passphrase": PASSPHRASE},
+        "files": [{"path": str(old.work / "third.pem"), "source": "combined.pem", "kind": "copy"}],
+    }
     common = {"store_path": str(old.store), "certificates": [web, strong, third]}
 
     asked, again = old.results({"certificate_request": common}, {"certificate_request": common})
@@ -118,6 +131,23 @@ def test_the_life_of_a_certificate(old: OldHost, server: TlsServer) -> None:
     assert [item["name"] for item in inventory["certificates"]] == ["third", "web"]
     assert served["endpoints"][0]["serial"] == issued[0]["serial"] == inventory["certificates"][1]["serial"]
     assert due["certificates"][0]["should_renew"] is False
+
+    # What the old library wrote, today's programs read.
+    current = old.store / "third" / "current"
+    assert (old.work / "third.pem").read_bytes() == (current / "combined.pem").read_bytes()
+    ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(current / "combined.pem")
+    loaded = pkcs12.load_pkcs12((current / "keystore.p12").read_bytes(), PASSPHRASE.encode())
+    assert loaded.cert is not None
+    assert format(loaded.cert.certificate.serial_number, "x") == issued[1]["serial"]
+    assert (loaded.cert.friendly_name, len(loaded.additional_certs)) == (b"third", 1)
+    assert serialization.load_der_private_key((current / "privkey.der").read_bytes(), None)
+    words = [program("keytool"), "-list", "-storepass:env", "WORD", "-keystore", str(current / "keystore.p12")]
+    listed = subprocess.run(words, env={**os.environ, "WORD": PASSPHRASE}, capture_output=True, text=True, check=True)
+    assert "third, " in listed.stdout
+    third["pkcs12"] = {"passphrase": PASSPHRASE + "-2"}
+    changed, again = old.results({"certificate_install": common}, {"certificate_install": common})
+    assert changed["certificates"][2]["files"] == ["keystore.p12"]
+    assert not again["changed"]
 
 
 def test_a_proof_that_fails_is_rolled_back(old: OldHost, server: TlsServer) -> None:

@@ -76,7 +76,18 @@ def test_the_private_key_is_on_its_host_and_nowhere_else(lab: Lab, tmp_path: Pat
         arguments=["--limit", "web2", "-vvv", "--diff"],
         variables={
             "certfleet_store_path": str(store),
-            "certfleet_certificates": [{"name": name, "identifiers": [f"{name}.example.com"], "key_type": key_type}],
+            "certfleet_certificates": [
+                {
+                    "name": name,
+                    "identifiers": [f"{name}.example.com"],
+                    "key_type": key_type,
+                    "formats": ["combined_pem", "der"],
+                    "files": [
+                        {"path": str(tmp_path / "copy.der"), "source": "privkey.der", "kind": "copy"},
+                        {"path": str(tmp_path / "link.pem"), "source": "combined.pem"},
+                    ],
+                }
+            ],
         },
         environment={
             # Leaves what was sent to the host, arguments and all, to be looked through.
@@ -92,7 +103,10 @@ def test_the_private_key_is_on_its_host_and_nowhere_else(lab: Lab, tmp_path: Pat
     assert oct(keys[0].stat().st_mode & 0o777) == "0o600"
 
     everywhere = [tmp_path, lab.state.root]
-    assert holding(secret, everywhere) == {keys[0]}, "the key is in one file, and the search does find it there"
+    declared = {keys[0], keys[0].with_name("combined.pem"), keys[0].with_name("privkey.der"), tmp_path / "copy.der"}
+    assert holding(secret, everywhere) == declared, "the key is in these files only, and the search does find it there"
+    assert {oct(path.stat().st_mode & 0o777) for path in declared} == {"0o600"}
+    assert (tmp_path / "link.pem").read_bytes() == keys[0].with_name("combined.pem").read_bytes()
     assert list((work / "fact-cache").iterdir()), "facts were cached"
     assert "issue_obtained" in done.output, "registered variables were shown"
     assert list((work / "remote-tmp").rglob("AnsiballZ_certificate_install.py")), "what was sent was kept"
@@ -131,6 +145,7 @@ def test_credentials_are_in_no_output(lab: Lab, tmp_path: Path) -> None:
 def test_secrets_given_as_variables_are_in_no_output(lab: Lab, tmp_path: Path, wrong_passphrase: bool) -> None:
     work = tmp_path / "run"
     passphrase, binding_key = "correct-horse-battery-staple", "c2VjcmV0LWtleS1vZi10aGUtYmluZGluZw"
+    keystore_passphrase = "wrong-pony-capacitor-clip"
     key = ec.generate_private_key(ec.SECP256R1())
     pkcs8 = serialization.PrivateFormat.PKCS8
     encryption = serialization.BestAvailableEncryption(passphrase.encode())
@@ -145,10 +160,17 @@ def test_secrets_given_as_variables_are_in_no_output(lab: Lab, tmp_path: Path, w
         "certfleet.acme.site",
         without_key,
         work,
-        arguments=["--limit", "web2", "-vvv"],
+        arguments=["--limit", "web2", "-vvv", "--diff"],
         variables={
             "certfleet_store_path": str(tmp_path / "store"),
-            "certfleet_certificates": [{"name": "quiet", "identifiers": ["quiet2.example.com"]}],
+            "certfleet_certificates": [
+                {
+                    "name": "quiet",
+                    "identifiers": ["quiet2.example.com"],
+                    "formats": ["pkcs12"],
+                    "pkcs12": {"passphrase": keystore_passphrase},
+                }
+            ],
             "certfleet_account_key_content": encrypted,
             "certfleet_account_key_passphrase": given,
             "certfleet_external_account_binding": {"kid": "the-kid", "key": binding_key, "alg": "HS256"},
@@ -161,5 +183,15 @@ def test_secrets_given_as_variables_are_in_no_output(lab: Lab, tmp_path: Path, w
     assert (done.failed != {}) == wrong_passphrase, done.output
     lines = [line for line in encrypted.splitlines() if line and not line.startswith("-----")]
     texts = [done.output, (work / "ansible.log").read_text(encoding="utf-8"), (work / "record.jsonl").read_text()]
-    for secret in [*lines, given, binding_key, *(text.decode("latin-1") for text in spellings(plain))]:
+    keystores = list((tmp_path / "store").glob("quiet/versions/*/keystore.p12"))
+    assert len(keystores) == (0 if wrong_passphrase else 1)
+    for path in (path for path in (tmp_path / "store").rglob("*") if path.is_file()):
+        assert keystore_passphrase.encode() not in path.read_bytes()
+    for secret in [
+        *lines,
+        given,
+        binding_key,
+        keystore_passphrase,
+        *(text.decode("latin-1") for text in spellings(plain)),
+    ]:
         assert not [text for text in texts if secret in text]

@@ -27,6 +27,12 @@ HOSTS = (("3.9", "36.0.2"), ("3.10", "3.4.8"))
 #: The providers of tests/integration/providers.py.
 PROVIDERS = ("ministack", "moto", "cloud_dns")
 MATRIX = CACHE / "matrix.json"
+#: Programs that tests want and distributions have: a name server that takes dynamic updates, readers of the formats.
+PROGRAMS = (
+    ("BIND", "named", "bind9"),
+    ("HAProxy", "haproxy", "haproxy"),
+    ("Java", "keytool", "default-jre-headless"),
+)
 
 _COUNTED = ("passed", "failed", "error", "skipped")
 
@@ -101,7 +107,8 @@ class Checks:
     def integration(self) -> None:
         """Tests in the lab, the matrix of controllers and hosts among them."""
         self.provide_cas()
-        self._provide_bind()
+        for name, program, package in PROGRAMS:
+            self._provide(name, program, package)
         self.matrix_environments()
         # More than there are cores: what they test waits for servers half of the time.
         self._pytest("pytest integration", ["tests/integration"], {"CERTFLEET_MATRIX": str(MATRIX)}, workers=3)
@@ -169,16 +176,16 @@ class Checks:
         env = environment(collections=LINKED, path=[self.tools.path / "bin"])
         return subprocess.run(words, env=env, cwd=ROOT, stdin=subprocess.DEVNULL, check=False).returncode
 
-    def _provide_bind(self) -> None:
-        """An automated build that may install packages gets the name server that takes dynamic updates; a developer
-        decides for themself."""
-        found = shutil.which("named", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
+    def _provide(self, name: str, program: str, package: str) -> None:
+        """An automated build that may install packages gets the program that some tests want; a developer decides for
+        themself."""
+        found = shutil.which(program, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
         if found is None and UNDER_CI and os.geteuid() == 0 and shutil.which("apt-get"):
-            words = ["apt-get", "install", "-y", "-q", "--no-install-recommends", "bind9"]
+            words = ["apt-get", "install", "-y", "-q", "--no-install-recommends", package]
             env = {**environment(), "DEBIAN_FRONTEND": "noninteractive"}
-            self.console.step("BIND from the distribution", lambda log: call(log, words, env=env) and None)
+            self.console.step(f"{name} from the distribution", lambda log: call(log, words, env=env) and None)
         elif found is None:
-            self.console.skip("tests with BIND", "apt-get install bind9 brings it")
+            self.console.skip(f"tests with {name}", f"apt-get install {package} brings it")
 
     def provide_cas(self, *, build: bool = False) -> None:
         """Have the lab find or bring the CAs' programs once, before several test processes want them.

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from .formats import FORMATS
 from .keys import DEFAULT_KEY_TYPE, KEY_TYPES
+from .outputs import SOURCES
 
 DEFAULT_STORE_PATH = "/etc/certfleet"
 
@@ -29,6 +31,20 @@ _DEPLOY: dict[str, dict[str, Any]] = {
     "timeout": {"type": "int", "default": 30},
 }
 
+_PKCS12: dict[str, dict[str, Any]] = {
+    "passphrase": {"type": "str", "no_log": True},
+    "friendly_name": {"type": "str"},
+}
+
+_FILE: dict[str, dict[str, Any]] = {
+    "path": {"type": "path", "required": True},
+    "source": {"type": "str", "choices": list(SOURCES), "required": True},
+    "kind": {"type": "str", "choices": ["link", "copy"], "default": "link"},
+    "owner": {"type": "str"},
+    "group": {"type": "str"},
+    "mode": {"type": "str"},
+}
+
 CERTIFICATE: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},
     "identifiers": {"type": "list", "elements": "str", "required": True},
@@ -43,6 +59,9 @@ CERTIFICATE: dict[str, dict[str, Any]] = {
     "serole": {"type": "str"},
     "setype": {"type": "str"},
     "selevel": {"type": "str"},
+    "formats": {"type": "list", "elements": "str", "choices": list(FORMATS)},
+    "pkcs12": {"type": "dict", "options": _PKCS12},
+    "files": {"type": "list", "elements": "dict", "options": _FILE},
     "deploy": {"type": "dict", "options": _DEPLOY},
 }
 

@@ -18,6 +18,8 @@ from typing import Any
 from .._errors import CertfleetError
 from .._names import certificate_name, is_ip, validate_identifiers
 from .._renewal import Wanted
+from .formats import Keystore, parse_formats
+from .outputs import Output, parse_outputs
 from .ownership import Ownership, key_mode
 from .selinux import Context
 
@@ -51,7 +53,7 @@ class Deploy:
 
 @dataclass(frozen=True)
 class Declared:
-    """One declared certificate. ownership is looked up on this host."""
+    """One declared certificate. ownership is looked up on this host. formats: names of files besides the PEM ones."""
 
     name: str
     identifiers: tuple[str, ...]
@@ -61,6 +63,9 @@ class Declared:
     force: bool
     ownership: Ownership
     deploy: Deploy
+    formats: tuple[str, ...] = ()
+    keystore: Keystore | None = None
+    files: tuple[Output, ...] = ()
 
     def wanted(self, acme_directory: str | None = None, *, force: bool = False) -> Wanted:
         return Wanted(
@@ -77,6 +82,8 @@ def parse(item: dict[str, Any]) -> Declared:
     """One entry of the option ``certificates``. Raises CertfleetError."""
     name = certificate_name(item["name"])
     identifiers = tuple(validate_identifiers(item["identifiers"]))
+    ownership = Ownership.of(item["owner"], item["group"], key_mode(item.get("mode"), name), _context(item, name))
+    files, keystore = parse_formats(name, item)
     declared = Declared(
         name=name,
         identifiers=identifiers,
@@ -84,8 +91,11 @@ def parse(item: dict[str, Any]) -> Declared:
         profile=item["profile"] or None,
         renew_when_remaining=item["renew_when_remaining"],
         force=item["force"],
-        ownership=Ownership.of(item["owner"], item["group"], key_mode(item.get("mode"), name), _context(item, name)),
+        ownership=ownership,
         deploy=_deploy(name, item["deploy"] or {}, identifiers),
+        formats=files,
+        keystore=keystore,
+        files=parse_outputs(name, item, files, ownership),
     )
     declared.wanted()  # refuses a share that is none
     return declared

@@ -20,7 +20,9 @@ from . import selinux
 from ._library import CRYPTOGRAPHY_IMPORT_ERROR
 from .declared import Declared, names_once, parse
 from .entry import Entry, Store, Version
+from .extras import Extras
 from .files import Step, no_step
+from .outputs import check_paths, declared_paths
 from .transaction import Transaction, Work, result
 
 if TYPE_CHECKING:
@@ -71,6 +73,8 @@ def install(
 ) -> list[dict[str, Any]]:
     """A result for each declared certificate, then one for each issued item that no declared one has the name of."""
     names_once(certificates)
+    check_paths(certificates, store_path)
+    taken = declared_paths(certificates)
     issued_by_name = _by_name(issued)
     results: dict[str, dict[str, Any]] = {}
     works: list[Work] = []
@@ -79,10 +83,11 @@ def install(
         for item in sorted(certificates, key=lambda item: str(item["name"])):
             try:
                 work = Work(parse(item))
-                _open(work, store, entries, settings)
+                _open(work, store, entries, settings, taken)
                 _stage(work, issued_by_name.get(item["name"]), settings)
                 if settings.activate:
                     _aim(work, settings)
+                _complete(work, settings)
                 works.append(work)
             except CertfleetError as error:
                 results[item["name"]] = {**_empty(item), **error.as_result()}
@@ -116,6 +121,7 @@ def _empty(item: dict[str, Any]) -> dict[str, Any]:
         "active": False,
         "deployed": False,
         "rolled_back": False,
+        "files": [],
     }
 
 
@@ -131,11 +137,12 @@ def _by_name(issued: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _open(work: Work, store: Store, entries: ExitStack, settings: Settings) -> None:
+def _open(work: Work, store: Store, entries: ExitStack, settings: Settings, taken: frozenset[str]) -> None:
     work.entry = entry = store.entry(work.declared.name, work.declared.ownership, create=False)
     if entry is None:
         return
     entries.callback(entry.close)
+    work.extras = Extras(entry, work.declared, step=settings.step, taken=taken)
     entry.lock()
     if not settings.check:
         entry.sweep()
@@ -251,6 +258,19 @@ def _aim(work: Work, settings: Settings) -> None:
         work.target = None
 
 
+def _complete(work: Work, settings: Settings) -> None:
+    """Make the other formats of a version that is not active yet. In check mode: what the active one lacks, too."""
+    wanted = work.needs_switch() or (settings.check and settings.activate)
+    if work.extras is None or work.target is None or not wanted:
+        return
+    try:
+        work.files += work.extras.prepare(work.target, dry=settings.check)
+        work.changed |= bool(work.files)
+    except CertfleetError as error:
+        work.fail("files", error)
+        work.target = None
+
+
 def _unfit(version: Version, declared: Declared, now: datetime.datetime) -> str:
     """Why a staged version is not to be activated; empty when it is."""
     held = version.held()
@@ -298,9 +318,10 @@ def _diff(item: dict[str, Any]) -> dict[str, Any]:
     before = item["previous_serial"] or "none"
     after = item["serial"] if item["active"] or item["rolled_back"] else before
     after = before if item["rolled_back"] else after
+    files = "".join(f"file: {name}\n" for name in item["files"])
     return {
         "before_header": item["name"],
         "after_header": item["name"],
         "before": f"active serial: {before}\n",
-        "after": f"active serial: {after}\nstage: {item['stage']}\nversion: {item['version']}\n",
+        "after": f"active serial: {after}\nstage: {item['stage']}\nversion: {item['version']}\n{files}",
     }

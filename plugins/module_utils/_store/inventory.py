@@ -18,6 +18,7 @@ from .._batch import finish
 from .._errors import CertfleetError
 from .._module import require
 from .._renewal import parse_instant, utc_now
+from . import formats, outputs
 from ._library import CRYPTOGRAPHY_IMPORT_ERROR
 from .entry import Entry, Store, Version
 from .files import Ownership
@@ -137,6 +138,8 @@ def _version_item(entry: Entry, version: Version, state: str, now: datetime.date
         "state": state,
         "active": state == "active",
         "deployed_at": (version.meta.get("deployed") or {}).get("at"),
+        "formats": formats.present(entry, version.label),
+        "files": sorted(outputs.paths_noted(entry)) if state == "active" else [],
         "certificate": version.leaf_pem or None,
         "broken": version.broken or None,
     }
@@ -179,6 +182,8 @@ def _empty(source: str, path: str) -> dict[str, Any]:
         "deployed_at": None,
         "expired": None,
         "seconds_remaining": None,
+        "formats": [],
+        "files": [],
         "certificate": None,
         "broken": None,
         "changed": False,

@@ -20,6 +20,8 @@ from . import keys, selinux
 from ._library import CRYPTOGRAPHY_IMPORT_ERROR
 from .declared import Declared, names_once, parse
 from .entry import PENDING_LIFETIME, Entry, Pending, Store, Version
+from .extras import Extras
+from .outputs import check_paths
 from .renewal import Renewal
 
 if TYPE_CHECKING:
@@ -79,6 +81,7 @@ def _request_all(params: dict[str, Any], *, check: bool) -> list[dict[str, Any]]
     )
     items = params["certificates"]
     names_once(items)
+    check_paths(items, params["store_path"])
     with Store(params["store_path"], create=bool(items) and not settings.check) as store:
         found = run_batch(items, partial(request_one, store, settings), concurrency=params["concurrency"])
     return [
@@ -156,10 +159,13 @@ def _need_of_versions(entry: Entry | None, declared: Declared, settings: Setting
     decision = _decide(wanted, active, settings)
     if decision.should_renew:
         return Need("issue", decision.reasons, active)
-    if active is not None and declared.deploy and active.deployed_digest != declared.deploy.digest():
+    if active is None:
+        return Need("nothing")
+    reasons = Extras(entry, declared).reasons(active)
+    if declared.deploy and active.deployed_digest != declared.deploy.digest():
         text = f"it is not proven that the service serves version {active.label}, deployed as declared now"
-        return Need("install", (Reason("not_deployed", text),), active)
-    return Need("nothing", (), active)
+        reasons += (Reason("not_deployed", text),)
+    return Need("install" if reasons else "nothing", reasons, active)
 
 
 def _decide(wanted: Wanted, version: Version | None, settings: Settings) -> Decision:

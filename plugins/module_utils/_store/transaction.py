@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from .. import _tls, _x509
@@ -18,6 +18,7 @@ from .._renewal import Clock, utc_now
 from .commands import run_command
 from .declared import Declared, Endpoint
 from .entry import Entry, Version
+from .extras import Extras
 
 Command = Callable[[Sequence[str]], None]
 Prove = Callable[..., None]
@@ -45,6 +46,9 @@ class Work:
     #: Failed in this run's activation; ``errors`` may also hold what failed before it.
     stopped: bool = False
     errors: tuple[str, ...] = ()
+    #: None when there is no entry. files: names and paths that this run has brought to what is declared.
+    extras: Extras | None = None
+    files: list[str] = field(default_factory=list)
 
     def fail(self, stage: str, error: CertfleetError | str) -> None:
         self.failed_stage = self.failed_stage or stage
@@ -80,6 +84,10 @@ class Transaction:
         for work in works:
             if work.needs_switch():
                 self._guard(work, "activate", self._switch)
+        switched = [work for work in works if not work.stopped]
+        for work in switched:
+            self._guard(work, "files", self._bring_files)
+        self._undo([work for work in switched if work.stopped], reload=False)
         deploying = [work for work in works if not work.stopped and work.needs_deploy()]
         for work in deploying:
             work.changed = True
@@ -110,6 +118,12 @@ class Transaction:
         entry.activate(target.label)
         work.switched = work.changed = True
         work.stage = "active"
+
+    def _bring_files(self, work: Work, entry: Entry, target: Version) -> None:
+        """Formats, links and copies, before the commands that read them."""
+        names = work.extras.bring(target) if work.extras else []
+        work.files += [name for name in names if name not in work.files]
+        work.changed |= bool(names)
 
     def _commands(self, works: Iterable[Work], kind: str) -> None:
         """Run each distinct command once; its failure is the failure of every certificate that names it."""
@@ -167,16 +181,23 @@ class Transaction:
         entry, target = work.entry, work.target
         if entry is None or target is None:
             return False
+        undone, errors = work.extras.undo() if work.extras else (False, [])
+        work.errors += tuple(errors)
+        if undone:
+            work.errors += ("its files are as before again",)
+            work.files = []
         back_to = work.previous
         if not work.switched:
             # Nothing was switched by this run. Was it by one that ended before its proof?
             back_to = (target.meta.get("activating") or {}).get("from")
             if back_to not in entry.labels():
-                return False
+                return undone
         entry.activate(back_to)
         work.rolled_back = True
         where = f"version {back_to} is active again" if back_to else "no version is active, as before"
         work.errors += (f"rolled back: {where}",)
+        if work.extras and back_to and not work.switched:
+            work.extras.follow(back_to)
         return True
 
     def _doubt(self, work: Work) -> None:
@@ -214,4 +235,5 @@ def result(work: Work) -> dict[str, Any]:
         "active": bool(target) and not work.rolled_back and (work.switched or not work.needs_switch()),
         "deployed": work.deployed,
         "rolled_back": work.rolled_back,
+        "files": work.files,
     }

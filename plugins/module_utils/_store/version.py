@@ -22,11 +22,12 @@ KEY = "privkey.pem"
 CERT = "cert.pem"
 CHAIN = "chain.pem"
 FULLCHAIN = "fullchain.pem"
+COMBINED, KEYSTORE, CERT_DER, KEY_DER = "combined.pem", "keystore.p12", "cert.der", "privkey.der"
 META = "certificate.json"
 CSR = "request.csr"
 REQUEST = "request.json"
 #: Files that only the owner and the declared group may read.
-HOLD_A_KEY = frozenset({KEY, "privkey.der", "combined.pem", "keystore.p12"})
+HOLD_A_KEY = frozenset({KEY, COMBINED, KEYSTORE, KEY_DER})
 
 
 @dataclass

@@ -1,0 +1,83 @@
+# Copyright: (c) 2026, certfleet.acme contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""All that a certificate has besides its PEM files: formats in its version, links and copies elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from .._errors import CertfleetError
+from .._renewal import Reason
+from . import formats
+from .entry import Entry, Version
+from .files import Step, no_step
+from .outputs import Outputs
+
+if TYPE_CHECKING:
+    from .declared import Declared
+
+
+class Extras:
+    """Of one certificate, whose entry is locked. It keeps what undoes the changes of this run."""
+
+    def __init__(
+        self, entry: Entry, declared: Declared, *, step: Step = no_step, taken: frozenset[str] = frozenset()
+    ) -> None:
+        self._entry = entry
+        self._declared = declared
+        self._outputs = Outputs(entry, declared, step=step, taken=taken)
+        self._undo: list[Callable[[], None]] = []
+
+    def prepare(self, version: Version, *, dry: bool) -> list[str]:
+        """Make the formats of a version that no service reads yet; the names of files that were not as declared.
+
+        Raises CertfleetError, also when a path could not be written: before anything is switched. dry: only tell.
+        """
+        if dry:
+            return self.differing(version)
+        made = formats.bring(self._entry, version, self._declared)
+        self._outputs.differing(version)
+        return made
+
+    def differing(self, version: Version) -> list[str]:
+        """What is not as declared, formats by their names and the others by their paths. Raises CertfleetError."""
+        return formats.differing(self._entry, version, self._declared) + self._outputs.differing(version)
+
+    def bring(self, version: Version) -> list[str]:
+        """Bring all to what is declared, for the version that is active; returns what was not. Raises CertfleetError.
+
+        That the version was proven is forgotten first: should the run end here, the next one reloads.
+        """
+        names = self.differing(version)
+        if not names:
+            return []
+        if version.meta.get("deployed"):
+            self._entry.note(version.label, deployed=None)
+            version.meta["deployed"] = None
+        made = formats.bring(self._entry, version, self._declared, self._undo.append)
+        return made + self._outputs.bring(version, self._undo.append)
+
+    def undo(self) -> tuple[bool, list[str]]:
+        """Bring back what this run's bring() has changed: whether there was anything, and what failed."""
+        any_changes, errors = bool(self._undo), []
+        while self._undo:
+            try:
+                self._undo.pop()()
+            except CertfleetError as error:
+                errors.append(f"bringing files back failed: {error}")
+        return any_changes, errors
+
+    def follow(self, label: str) -> None:
+        """Bring copies to a version that was gone back to. Raises CertfleetError."""
+        self._outputs.bring(self._entry.load(label))
+
+    def reasons(self, version: Version) -> tuple[Reason, ...]:
+        """Why the active version is to be installed again; what cannot be looked at is left to the installation."""
+        try:
+            names = self.differing(version)
+        except CertfleetError as error:
+            return (Reason("files_differ", f"its files are not as declared: {error}"),)
+        return (Reason("files_differ", f"not as declared: {', '.join(names)}"),) if names else ()
