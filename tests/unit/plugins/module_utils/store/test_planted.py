@@ -145,6 +145,20 @@ def test_a_version_with_a_link_in_it_is_reported_as_broken(store: Path, place: s
     assert "not followed" in asked["reasons"][0]["text"]
 
 
+@pytest.mark.parametrize("kind", ["directory", "file", "dangling"])
+@pytest.mark.parametrize("place", [f"{VERSION}/.certificate.json.new", "web/pending/.request.json.new"])
+def test_a_link_beside_a_file_that_is_written_anew_is_removed(store: Path, place: str, kind: str) -> None:
+    victim = plant(store, place, kind)
+    before = look(victim)
+    if "pending" in place:
+        assert ask(store, profile="other")["changed"]
+    else:
+        done = put(store, [], deploy={"check": None, "reload": ["other"], "endpoints": None, "timeout": 1})
+        assert (done["failed"], done["deployed"], done["changed"]) == (False, True, True)
+    assert look(victim) == before
+    assert not os.path.lexists(store / place)
+
+
 @needs_root
 @pytest.mark.parametrize("place", ["", "web", "web/versions", VERSION, "web/pending"])
 def test_a_directory_of_another_user_is_refused_and_left_as_it_is(store: Path, place: str) -> None:
