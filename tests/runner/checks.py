@@ -110,7 +110,8 @@ class Checks:
         for name, program, package in PROGRAMS:
             self._provide(name, program, package)
         self.matrix_environments()
-        self._pytest("pytest integration", ["tests/integration"], {"CERTFLEET_MATRIX": str(MATRIX)})
+        # More than there are cores: what they test waits for servers half of the time.
+        self._pytest("pytest integration", ["tests/integration"], {"CERTFLEET_MATRIX": str(MATRIX)}, workers=3)
 
     def test_providers(self) -> None:
         """Every test that touches DNS, once with each provider."""
@@ -215,7 +216,7 @@ class Checks:
 
         self.console.step(title, work)
 
-    def _pytest(self, title: str, paths: list[str], extra: dict[str, str]) -> None:
+    def _pytest(self, title: str, paths: list[str], extra: dict[str, str], *, workers: int = 2) -> None:
         tools = self.tools
         env = environment(collections=LINKED, path=[tools.path / "bin"])
         env.update(extra)
@@ -226,7 +227,7 @@ class Checks:
             "-m",
             "pytest",
             "-n",
-            "2",
+            str(workers),
             "--dist=worksteal",
             "--durations=25",
             "--color=no",

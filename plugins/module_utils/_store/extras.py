@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from .._errors import CertfleetError
 from .._renewal import Reason
 from . import formats
-from .entry import Entry, Version
+from .entry import Entry
 from .files import Step, no_step
 from .outputs import Outputs
+from .version import Version
 
 if TYPE_CHECKING:
     from .declared import Declared

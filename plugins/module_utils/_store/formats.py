@@ -21,13 +21,14 @@ from .. import _x509
 from .._errors import CertfleetError
 from . import keys, keystore
 from ._library import serialization
-from .entry import COMBINED, FULLCHAIN, KEY, KEY_DER, KEYSTORE, SECRET, VERSIONS, Entry, Version
+from .entry import VERSIONS, Entry
 from .files import Folder
+from .version import FULLCHAIN, HOLD_A_KEY, KEY, Version
 
 if TYPE_CHECKING:
     from .declared import Declared
 
-CERT_DER = "cert.der"
+COMBINED, KEYSTORE, CERT_DER, KEY_DER = "combined.pem", "keystore.p12", "cert.der", "privkey.der"
 #: The files of each format.
 FORMATS = {"combined_pem": (COMBINED,), "pkcs12": (KEYSTORE,), "der": (CERT_DER, KEY_DER)}
 _NOTE = "formats"
@@ -100,7 +101,7 @@ def bring(
             if content is None:
                 folder.unlink(name)
             else:
-                folder.write(name, content, secret=name in SECRET)
+                folder.write(name, content, secret=name in HOLD_A_KEY)
                 after[name] = _noted(content, material, name, declared)
     _note(entry, version, after)
     return names
@@ -117,7 +118,7 @@ def _restorer(entry: Entry, label: str, name: str, data: bytes | None) -> Callab
             if data is None:
                 folder.unlink(name)
             else:
-                folder.write(name, data, secret=name in SECRET)
+                folder.write(name, data, secret=name in HOLD_A_KEY)
 
     return restore
 

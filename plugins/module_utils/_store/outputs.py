@@ -20,10 +20,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .._errors import CertfleetError
-from .entry import CERT, CHAIN, CURRENT, FULLCHAIN, KEY, SECRET, VERSIONS, Entry, Version
-from .files import Folder, Ownership, Step, no_step
+from .entry import CURRENT, VERSIONS, Entry
+from .files import Folder, Step, no_step
 from .formats import FORMATS
+from .ownership import Ownership
 from .parents import open_directory
+from .version import CERT, CHAIN, FULLCHAIN, HOLD_A_KEY, KEY, Version
 
 if TYPE_CHECKING:
     from .declared import Declared
@@ -37,9 +39,7 @@ Undo = Callable[[Callable[[], None]], None]
 
 @dataclass(frozen=True)
 class FileOwnership(Ownership):
-    """With a mode of the file's own."""
-
-    mode: int | None = None
+    """With the mode of one file, be it secret or not. The context is the policy's for the path, not the store's."""
 
     def file_mode(self, *, secret: bool) -> int:
         return super().file_mode(secret=secret) if self.mode is None else self.mode
@@ -56,7 +56,7 @@ class Output:
 
     @property
     def secret(self) -> bool:
-        return self.source in SECRET
+        return self.source in HOLD_A_KEY
 
     @property
     def name(self) -> str:
@@ -85,8 +85,8 @@ def _parse(name: str, file: dict[str, Any], formats: tuple[str, ...], ownership:
                 f"{path} of {name} is a link, which has no {', '.join(own)} of its own",
                 remedy="Declare owner, group and mode of the certificate, or kind: copy.",
             )
-        return Output(path, source, kind, ownership)
-    given, secret = Ownership.of(file.get("owner"), file.get("group")), source in SECRET
+        return Output(path, source, kind, FileOwnership(ownership.uid))
+    given, secret = Ownership.of(file.get("owner"), file.get("group")), source in HOLD_A_KEY
     uid = ownership.uid if given.uid is None else given.uid
     # A group of its own may read it, as the certificate's group may read the certificate's files.
     like = ownership if given.gid is None else Ownership(uid, given.gid)
@@ -292,7 +292,7 @@ class Outputs:
             with self._open(path, ownership) as folder:
                 _sweep(folder, name)
                 if kind == "file":
-                    with Folder(os.dup(folder.fd), folder.path, before, self._step) as writer:
+                    with Folder(os.dup(folder.fd), folder.path, before, self._step, place=folder.place) as writer:
                         writer.write(name, data)
                 elif kind == "link":
                     _link(folder, name, target)

@@ -14,9 +14,10 @@ from __future__ import annotations
 import grp
 import os
 import stat
-from contextlib import suppress
+from dataclasses import dataclass, field
 
 from .._errors import CertfleetError
+from . import selinux
 from .files import OPEN_DIRECTORY, Folder, Ownership, Step, explained, no_step
 
 #: Search permission suffices for a directory that is only passed through.
@@ -24,6 +25,34 @@ _PASS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os
 _MAX_LINKS = 40
 _MODE = 0o755
 _ELSEWHERE = "choose a place that only root can write to"
+
+
+@dataclass
+class _Way:
+    """fd: of the directory that was reached; None when it is not there. place: its path without links. above: of the
+    directories on the way that belong to neither root nor this user, owner to path."""
+
+    fd: int | None = None
+    place: str = "/"
+    above: dict[int, str] = field(default_factory=dict)
+
+    def go(self, fd: int, place: str) -> None:
+        self.close()
+        self.fd, self.place = fd, place
+
+    def close(self) -> None:
+        if self.fd is not None:
+            os.close(self.fd)
+        self.fd = None
+
+    def folder(self, path: str, ownership: Ownership, step: Step) -> Folder:
+        """For reading what is in it too. Closes this."""
+        try:
+            with explained(path):
+                fd = os.open(".", OPEN_DIRECTORY, dir_fd=self.fd)
+        finally:
+            self.close()
+        return Folder(fd, path, ownership, step, place=self.place)
 
 
 def open_directory(path: str, ownership: Ownership, *, step: Step = no_step) -> Folder:
@@ -34,17 +63,16 @@ def open_directory(path: str, ownership: Ownership, *, step: Step = no_step) -> 
     each may only remove what is his (sticky). Raises CertfleetError when it is missing or not safe.
     """
     path = _absolute(path, "the path")
-    fd, above = _descend(path, make=False, follow_last=True, step=step)
-    if fd is None:
+    way = _descend(path, make=False, follow_last=True, step=step)
+    if way.fd is None:
         raise CertfleetError(f"there is no directory {path}", remedy="Make it, or name another path.")
     try:
-        _judge(os.fstat(fd), fd, path, above, sticky_helps=False)
-        refuse_owners(above, ownership)
-        with explained(path):
-            opened = os.open(".", OPEN_DIRECTORY, dir_fd=fd)
-    finally:
-        os.close(fd)
-    return Folder(opened, path, ownership, step)
+        _judge(way, sticky_helps=False)
+        refuse_owners(way.above, ownership)
+    except BaseException:
+        way.close()
+        raise
+    return way.folder(path, ownership, step)
 
 
 def open_store(
@@ -63,17 +91,12 @@ def open_store(
                 return Folder(os.open(path, OPEN_DIRECTORY), path, Ownership(), step, trusting=True), {}
             except FileNotFoundError:
                 return None, {}
-    fd, above = _descend(path, make=create, follow_last=False, step=step)
-    if fd is None:
-        return None, above
-    try:
-        with explained(path):
-            opened = os.open(".", OPEN_DIRECTORY, dir_fd=fd)
-    finally:
-        os.close(fd)
-    folder = Folder(opened, path, Ownership(), step)
+    way = _descend(path, make=create, follow_last=False, step=step)
+    if way.fd is None:
+        return None, way.above
+    folder = way.folder(path, Ownership(), step)
     folder.refuse_foreign()
-    return folder, above
+    return folder, way.above
 
 
 def refuse_owners(above: dict[int, str], ownership: Ownership) -> None:
@@ -93,38 +116,38 @@ def _absolute(path: str, what: str) -> str:
     return "/" + os.path.normpath(path).lstrip("/")
 
 
-def _descend(path: str, *, make: bool, follow_last: bool, step: Step) -> tuple[int | None, dict[int, str]]:
-    """A descriptor of the directory, itself not judged, and the foreign owners of those above it; None for a directory
-    that is missing and not to be made."""
-    above: dict[int, str] = {}
+def _descend(path: str, *, make: bool, follow_last: bool, step: Step) -> _Way:
+    """The way to the directory, which is not judged itself. make: the directories that are missing."""
+    way = _Way(os.open("/", _PASS))
     rest = _parts(path)
     links = 0
-    here, fd = "/", os.open("/", _PASS)
     try:
         while rest:
-            _judge(os.fstat(fd), fd, here, above)
+            _judge(way)
             name = rest.pop()
-            there = os.path.normpath(os.path.join(here, name))
+            there = os.path.normpath(os.path.join(way.place, name))
             with explained(there):
-                status = _status(name, fd)
+                status = _status(name, way)
                 if status is None:
                     if not make:
-                        os.close(fd)
-                        return None, above
+                        way.close()
+                        return way
                     step(f"make the directory {there}")
-                    _make(name, fd)
+                    _make(name, there, way)
                 elif stat.S_ISLNK(status.st_mode) and (rest or follow_last):
                     links += 1
-                    target = _link(name, fd, there, status.st_uid, links)
+                    target = _link(name, there, way, status.st_uid, links)
                     rest += _parts(target)
                     if os.path.isabs(target):
-                        here, fd = "/", _replaced(fd, os.open("/", _PASS))
+                        way.go(os.open("/", _PASS), "/")
                     continue
-                here, fd = there, _replaced(fd, os.open(name, _PASS, dir_fd=fd))
+                elif rest and not stat.S_ISDIR(status.st_mode):
+                    raise CertfleetError(f"{there} is no directory, so there can be none below it")
+                way.go(os.open(name, _PASS, dir_fd=way.fd), there)
     except BaseException:
-        os.close(fd)
+        way.close()
         raise
-    return fd, above
+    return way
 
 
 def _parts(path: str) -> list[str]:
@@ -132,57 +155,59 @@ def _parts(path: str) -> list[str]:
     return [part for part in reversed(path.split("/")) if part not in {"", "."}]
 
 
-def _status(name: str, fd: int) -> os.stat_result | None:
+def _status(name: str, way: _Way) -> os.stat_result | None:
     try:
-        return os.stat(name, dir_fd=fd, follow_symlinks=False)
+        return os.stat(name, dir_fd=way.fd, follow_symlinks=False)
     except FileNotFoundError:
         return None
 
 
-def _replaced(old: int, new: int) -> int:
-    os.close(old)
-    return new
-
-
-def _make(name: str, fd: int) -> None:
+def _make(name: str, there: str, way: _Way) -> None:
     """The mode is the final one from the beginning, whatever the umask: a run may end after any system call.
 
     The umask belongs to the whole process, so this is done before there are threads.
     """
     mask = os.umask(0o777 & ~_MODE)
     try:
-        with suppress(FileExistsError):
-            os.mkdir(name, _MODE, dir_fd=fd)
+        os.mkdir(name, _MODE, dir_fd=way.fd)
+    except FileExistsError:  # another run was quicker
+        return
     finally:
         os.umask(mask)
+    if selinux.policy() is not None:
+        with Folder(os.open(name, OPEN_DIRECTORY, dir_fd=way.fd), there, Ownership(), no_step) as folder:
+            selinux.apply(folder.fd, there, selinux.Context(), fresh=True)
 
 
-def _link(name: str, fd: int, path: str, uid: int, links: int) -> str:
+def _link(name: str, there: str, way: _Way, uid: int, links: int) -> str:
     """Where a link on the way leads. Nobody but its owner can replace it: the directory that it is in was judged."""
     if uid not in {0, os.geteuid()}:
         raise CertfleetError(
-            f"{path} is a link that another user (uid {uid}) has made; it is not followed",
+            f"{there} is a link that another user (uid {uid}) has made; it is not followed",
             remedy=f"See where it leads, then let root make it, or {_ELSEWHERE}.",
         )
     if links > _MAX_LINKS:
-        raise CertfleetError(f"{path} is one of too many links that lead to each other")
-    return os.readlink(name, dir_fd=fd)
+        raise CertfleetError(f"{there} is one of too many links that lead to each other")
+    return os.readlink(name, dir_fd=way.fd)
 
 
-def _judge(status: os.stat_result, fd: int, path: str, above: dict[int, str], *, sticky_helps: bool = True) -> None:
+def _judge(way: _Way, *, sticky_helps: bool = True) -> None:
     """Raises CertfleetError when others may write to the directory; notes down an owner who is not the usual one."""
+    if way.fd is None:
+        return
+    status = os.fstat(way.fd)
     if status.st_uid not in {0, os.geteuid()}:
-        above.setdefault(status.st_uid, path)
+        way.above.setdefault(status.st_uid, way.place)
     mode = stat.S_IMODE(status.st_mode)
     if mode & stat.S_ISVTX and sticky_helps:
         return
     if mode & stat.S_IWOTH:
-        _refuse(path, mode, "every user", "o-w")
+        _refuse(way.place, mode, "every user", "o-w")
     if mode & stat.S_IWGRP:
         if status.st_gid not in {0, os.getegid()}:
-            _refuse(path, mode, f"the group {_group_name(status.st_gid)}", "g-w")
-        if _has_acl(fd):
-            _refuse(path, mode, "those in its access control list", "g-w")
+            _refuse(way.place, mode, f"the group {_group_name(status.st_gid)}", "g-w")
+        if _has_acl(way.fd):
+            _refuse(way.place, mode, "those in its access control list", "g-w")
 
 
 def _refuse(path: str, mode: int, who: str, change: str) -> None:
