@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 from .._errors import CertfleetError
 from .._renewal import Reason
 from . import formats
-from .entry import Entry, Version
+from .entry import Entry
 from .files import Step, no_step
 from .outputs import Outputs
+from .version import Version
 
 if TYPE_CHECKING:
     from .declared import Declared
+    from .transaction import Work
 
 
 class Extras:
@@ -81,3 +83,27 @@ class Extras:
         except CertfleetError as error:
             return (Reason("files_differ", f"its files are not as declared: {error}"),)
         return (Reason("files_differ", f"not as declared: {', '.join(names)}"),) if names else ()
+
+
+def bring_files(work: Work, _entry: Entry, target: Version) -> None:
+    """After the switch, before the commands that read them. Raises CertfleetError."""
+    names = work.extras.bring(target) if work.extras else []
+    work.files += [name for name in names if name not in work.files]
+    work.changed |= bool(names)
+
+
+def bring_files_back(work: Work) -> bool:
+    """Undo what bring_files() did; whether that was anything."""
+    undone, errors = work.extras.undo() if work.extras else (False, [])
+    work.errors += tuple(errors)
+    if undone:
+        work.errors += ("its files are as before again",)
+        work.files = []
+    return undone
+
+
+def let_files_follow(work: Work, label: str | None) -> None:
+    """After ``current`` went back to that version. When a run before this one has switched, there was nothing to undo,
+    and the copies are brought to that version. Raises CertfleetError."""
+    if work.extras and label and not work.switched:
+        work.extras.follow(label)

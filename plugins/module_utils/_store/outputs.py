@@ -39,7 +39,7 @@ Undo = Callable[[Callable[[], None]], None]
 
 @dataclass(frozen=True)
 class FileOwnership(Ownership):
-    """With a mode of the file's own, be there a key in it or not."""
+    """With the mode of one file, be it secret or not. The context is the policy's for the path, not the store's."""
 
     def file_mode(self, *, secret: bool) -> int:
         return super().file_mode(secret=secret) if self.mode is None else self.mode
@@ -85,7 +85,7 @@ def _parse(name: str, file: dict[str, Any], formats: tuple[str, ...], ownership:
                 f"{path} of {name} is a link, which has no {', '.join(own)} of its own",
                 remedy="Declare owner, group and mode of the certificate, or kind: copy.",
             )
-        return Output(path, source, kind, ownership)
+        return Output(path, source, kind, FileOwnership(ownership.uid))
     given, secret = Ownership.of(file.get("owner"), file.get("group")), source in HOLD_A_KEY
     uid = ownership.uid if given.uid is None else given.uid
     # A group of its own may read it, as the certificate's group may read the certificate's files.
@@ -292,7 +292,7 @@ class Outputs:
             with self._open(path, ownership) as folder:
                 _sweep(folder, name)
                 if kind == "file":
-                    with Folder(os.dup(folder.fd), folder.path, before, self._step) as writer:
+                    with Folder(os.dup(folder.fd), folder.path, before, self._step, place=folder.place) as writer:
                         writer.write(name, data)
                 elif kind == "link":
                     _link(folder, name, target)

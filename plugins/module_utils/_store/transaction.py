@@ -18,7 +18,7 @@ from .._renewal import Clock, utc_now
 from .commands import run_command
 from .declared import Declared, Endpoint
 from .entry import Entry, Version
-from .extras import Extras
+from .extras import Extras, bring_files, bring_files_back, let_files_follow
 
 Command = Callable[[Sequence[str]], None]
 Prove = Callable[..., None]
@@ -86,7 +86,7 @@ class Transaction:
                 self._guard(work, "activate", self._switch)
         switched = [work for work in works if not work.stopped]
         for work in switched:
-            self._guard(work, "files", self._bring_files)
+            self._guard(work, "files", bring_files)
         self._undo([work for work in switched if work.stopped], reload=False)
         deploying = [work for work in works if not work.stopped and work.needs_deploy()]
         for work in deploying:
@@ -118,12 +118,6 @@ class Transaction:
         entry.activate(target.label)
         work.switched = work.changed = True
         work.stage = "active"
-
-    def _bring_files(self, work: Work, entry: Entry, target: Version) -> None:
-        """Formats, links and copies, before the commands that read them."""
-        names = work.extras.bring(target) if work.extras else []
-        work.files += [name for name in names if name not in work.files]
-        work.changed |= bool(names)
 
     def _commands(self, works: Iterable[Work], kind: str) -> None:
         """Run each distinct command once; its failure is the failure of every certificate that names it."""
@@ -181,23 +175,18 @@ class Transaction:
         entry, target = work.entry, work.target
         if entry is None or target is None:
             return False
-        undone, errors = work.extras.undo() if work.extras else (False, [])
-        work.errors += tuple(errors)
-        if undone:
-            work.errors += ("its files are as before again",)
-            work.files = []
         back_to = work.previous
         if not work.switched:
             # Nothing was switched by this run. Was it by one that ended before its proof?
             back_to = (target.meta.get("activating") or {}).get("from")
             if back_to not in entry.labels():
-                return undone
+                return bring_files_back(work)
+        bring_files_back(work)
         entry.activate(back_to)
         work.rolled_back = True
         where = f"version {back_to} is active again" if back_to else "no version is active, as before"
         work.errors += (f"rolled back: {where}",)
-        if work.extras and back_to and not work.switched:
-            work.extras.follow(back_to)
+        let_files_follow(work, back_to)
         return True
 
     def _doubt(self, work: Work) -> None:

@@ -59,6 +59,29 @@ def test_a_new_version_has_them_before_it_is_active(ground: Ground) -> None:
     assert {mode for name, mode in modes(ground).items() if name not in secret} == {"0o644"}
 
 
+def test_what_holds_the_key_is_open_to_nobody_from_its_first_byte(ground: Ground) -> None:
+    """Neither in a new version nor in one that is active."""
+    wide = []
+
+    def step(_name: str) -> None:
+        for path in (ground.store / "web" / "versions").glob("*/*"):
+            secret = any(path.name.strip(".").startswith(name) for name in ("privkey", "combined", "keystore"))
+            if secret and path.stat().st_mode & 0o077:
+                wide.append(path.name)
+
+    wanted, plain = declared(ground), ground.declared()
+    assert not ground.put(wanted, ground.new(wanted), step=step)["failed"]
+    ground.put(plain)
+    assert sorted(ground.put(wanted, step=step)["files"]) == ["cert.der", "combined.pem", "keystore.p12", "privkey.der"]
+    assert wide == []
+    assert {name for name, mode in modes(ground).items() if mode == "0o600"} == {
+        "privkey.pem",
+        "combined.pem",
+        "keystore.p12",
+        "privkey.der",
+    }
+
+
 def test_a_group_may_read_them_and_modes_are_brought_back(ground: Ground) -> None:
     wanted = declared(ground, group=str(os.getgid()))
     ground.start(wanted)
