@@ -77,14 +77,14 @@ class Wire:
 
     def exactly(self, count: int) -> bytes:
         """So many bytes; the rest of what came with them is kept. Fewer only when the other end has closed."""
-        data = b""
+        data, self._pending = self._pending, b""
         while len(data) < count:
             more = self.receive()
             if not more:
                 return data
             data += more
-        data, self._pending = data[:count], data[count:]
-        return data
+        self._pending = data[count:]
+        return data[:count]
 
     def line(self, longest: int) -> bytes:
         """Up to the next line feed, without it and the carriage return before it.
