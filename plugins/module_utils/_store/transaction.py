@@ -201,17 +201,14 @@ class Transaction:
                 doubt(work)
         for argv, members in _by_command(works, "check").items():
             if not any(work.switched or work in undone for work in members):
-                blame = "nothing was switched before this check, so the certificate is not the cause"
-                self._add(members, blame)
+                self._add(members, "nothing was switched before this check, so the certificate is not the cause")
                 continue
             if any(work.switched and work.before is None for work in members):
                 continue  # what failed is active still, or the files that the configuration names are gone
             try:
                 self.command(argv)
-            except CertfleetError as error:
-                blame = "the check fails with the previous version too, so the certificate is not the cause"
-                same = all(error.message in work.errors for work in members)
-                self._add(members, blame if same else f"{blame}: {error.message}")
+            except CertfleetError:
+                self._add(members, "the check fails with the previous version too, so the certificate is not the cause")
 
     def _add(self, works: Iterable[Work], words: str) -> None:
         for work in works:
