@@ -124,7 +124,9 @@ def test_a_certificate_of_postgresql_is_rotated_and_proven(postgres: Postgres) -
     declared = postgres.declared()
     declared[0]["deploy"]["reload"] = ["true"]
     asked = postgres.host.module("certificate_request", certificates=declared, force=True)["certificates"]
-    options = {"certificates": declared, "issued": [CA.issued(item) for item in asked], "item_failures": "report"}
-    stuck = only(postgres.host.module("certificate_install", **options))
+    issued = [CA.issued(item) for item in asked]
+    stuck = only(
+        postgres.host.module("certificate_install", certificates=declared, issued=issued, item_failures="report")
+    )
     assert f"still serves the previous certificate (serial {next_one['serial']}, db.example)" in stuck["msg"]
     assert "after rolling back, the previous certificate is served" in stuck["msg"]

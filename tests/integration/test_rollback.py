@@ -59,6 +59,8 @@ def test_going_back_is_a_state(service: Service, rotated: dict[str, str]) -> Non
         again = back(service, check=check)
         assert (again["changed"], only(again)["version"], only(again)["msg"]) == (False, "0002", "")
     assert service.host.snapshot() == before
+    listed = service.host.module("certificate_info", names=["one"], versions="all")["certificates"]
+    assert [(item["version"], item["state"]) for item in listed if item["withdrawn"]] == [("0003", "staged")]
     # Neither does a later run bring it back, nor is there anything to do for one.
     assert service.needs("one") == ["nothing"]
     assert not service.install([service.declared("one")])["changed"]

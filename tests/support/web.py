@@ -52,7 +52,7 @@ class Web:
 
     def install(self, issued: list[dict[str, Any]] | None = None, **deploy: Any) -> dict[str, Any]:
         """The result of the certificate."""
-        options = {"certificates": self.declared(**deploy), "issued": issued or []}
+        options: dict[str, Any] = {"certificates": self.declared(**deploy), "issued": issued or []}
         return only(self.host.module("certificate_install", item_failures="report", **options))
 
     def process(self, issued: list[dict[str, Any]], **deploy: Any) -> subprocess.CompletedProcess[str]:

@@ -11,6 +11,7 @@ again and is seen to serve what it served before.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,8 +28,11 @@ from .rollback import doubt, origin, take_back
 
 Command = Callable[[Sequence[str]], None]
 Prove = Callable[..., None]
+Question = Callable[["Work", Endpoint, float], None]
 #: Seconds in which a service that was rolled back has to serve the version before again.
 ROLLBACK_TIMEOUT = 5.0
+#: Seconds that each endpoint gets, also when others have used up the time of all.
+_LEAST = 1.0
 
 
 @dataclass(eq=False)
@@ -146,37 +150,40 @@ class Transaction:
                     work.stop(kind, error)
 
     def _prove(self, works: Sequence[Work]) -> None:
-        tasks = [(work, endpoint) for work in works for endpoint in work.declared.deploy.endpoints]
-        for (work, _endpoint), outcome in zip(tasks, run_batch(tasks, self._prove_new, concurrency=self.concurrency)):
+        for work, outcome in self._ask(works, self._prove_new):
             if isinstance(outcome, CertfleetError):
                 work.stop("prove", outcome)
 
-    def _prove_new(self, task: tuple[Work, Endpoint]) -> None:
-        work, endpoint = task
+    def _ask(self, works: Iterable[Work], question: Question) -> list[tuple[Work, CertfleetError | None]]:
+        """Ask all endpoints of these at the same time, as many as may be; each question learns when that began."""
+        tasks = [(work, endpoint) for work in works for endpoint in work.declared.deploy.endpoints]
+        begun = time.monotonic()
+        outcomes = run_batch(tasks, lambda task: question(*task, begun), concurrency=self.concurrency)
+        return [(work, outcome) for (work, _endpoint), outcome in zip(tasks, outcomes)]
+
+    def _prove_new(self, work: Work, endpoint: Endpoint, begun: float) -> None:
         if work.entry is None or work.target is None:
             return
         label = origin(work)
         old = work.entry.load(label).facts if label else {}
         known = {old.get("fingerprint_sha256", ""): "still serves the previous certificate"}
-        self._prove_one(work, endpoint, work.target, known, float(work.declared.deploy.timeout))
+        self._prove_one(work, endpoint, work.target, known, begun + work.declared.deploy.timeout)
 
-    def _prove_before(self, task: tuple[Work, Endpoint]) -> None:
+    def _prove_before(self, work: Work, endpoint: Endpoint, begun: float) -> None:
         """That a service which was rolled back serves the version before again."""
-        work, endpoint = task
         if work.target is not None and work.before is not None:
             known = {work.target.facts["fingerprint_sha256"]: "still serves the certificate that was taken back"}
-            timeout = min(ROLLBACK_TIMEOUT, float(work.declared.deploy.timeout))
-            self._prove_one(work, endpoint, work.before, known, timeout)
+            until = begun + min(ROLLBACK_TIMEOUT, work.declared.deploy.timeout)
+            self._prove_one(work, endpoint, work.before, known, until)
 
-    def _prove_one(
-        self, work: Work, endpoint: Endpoint, version: Version, known: dict[str, str], timeout: float
-    ) -> None:
+    def _prove_one(self, work: Work, endpoint: Endpoint, version: Version, known: dict[str, str], until: float) -> None:
+        """until: by time.monotonic(). An endpoint whose turn comes later than that is asked all the same, once."""
         self.prove(
             endpoint.host,
             endpoint.port,
             endpoint.server_name,
             version.facts["fingerprint_sha256"],
-            timeout=timeout,
+            timeout=max(_LEAST, until - time.monotonic()),
             starttls=endpoint.starttls,
             known=known,
             files=f"{work.entry.path}/current" if work.entry else "",
@@ -224,10 +231,9 @@ class Transaction:
                 for work in members:
                     work.errors += (f"the reload after rolling back failed too: {error}",)
                     doubt(work)
-        tasks = [(work, endpoint) for work in undone if work.before for endpoint in work.declared.deploy.endpoints]
-        outcomes = run_batch(tasks, self._prove_before, concurrency=self.concurrency)
+        answers = self._ask([work for work in undone if work.before], self._prove_before)
         for work in undone:
-            seen = [outcome for (other, _endpoint), outcome in zip(tasks, outcomes) if other is work]
+            seen = [outcome for other, outcome in answers if other is work]
             wrong = [outcome for outcome in seen if isinstance(outcome, CertfleetError)]
             if wrong:
                 told = "; ".join(outcome.message for outcome in wrong)
