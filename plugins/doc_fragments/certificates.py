@@ -184,20 +184,33 @@ options:
         description:
           - What makes a service serve the certificate, and what proves that it does.
           - Commands are run without a shell, from the directory V(/), and are stopped after 300 seconds. A whole
-            command line written as one string is refused.
+            command line written as one string is refused. Programs are looked for in C(PATH), then in
+            C(/usr/local/sbin), C(/usr/sbin) and C(/sbin).
         type: dict
         suboptions:
+          service:
+            description:
+              - Name of the service's unit of systemd, for example V(nginx).
+              - Where O(ignore:certificates[].deploy.reload) is not given, it is C(systemctl reload-or-restart) of the
+                unit. Where O(ignore:certificates[].deploy.check) is not given, it is C(nginx -t -q) for V(nginx),
+                C(haproxy -c -q -f /etc/haproxy/haproxy.cfg) for V(haproxy), C(apachectl configtest) (or C(apache2ctl))
+                for V(apache2) and V(httpd), C(postfix check) for V(postfix), C(doveconf -n) for V(dovecot), and nothing
+                for other units.
+            type: str
           check:
             description:
               - Command that checks the service's configuration, as a list of program and arguments.
               - It runs after C(current) was switched and before O(ignore:certificates[].deploy.reload). Equal commands
-                of several certificates run once.
+                of several certificates run once. When it fails, it runs once more after rolling back, to tell whether
+                the certificate is the cause.
+              - V([]) means none, whatever O(ignore:certificates[].deploy.service) is.
             type: list
             elements: str
           reload:
             description:
               - Command that makes the service read the certificate, as a list of program and arguments.
               - Equal commands of several certificates run once.
+              - V([]) means none, whatever O(ignore:certificates[].deploy.service) is.
             type: list
             elements: str
           endpoints:
@@ -219,6 +232,12 @@ options:
                   - Name to ask for (SNI).
                   - Without it, the first identifier that is a DNS name and no wildcard.
                 type: str
+              starttls:
+                description:
+                  - The protocol that the connection begins in, in plain text, before it goes over to TLS. Without it,
+                    TLS from the first byte on.
+                type: str
+                choices: [smtp, imap, pop3, ldap, postgres]
           timeout:
             description: Seconds that the proof of all endpoints may take after the reload.
             type: int

@@ -83,6 +83,7 @@ certificates:
       version: "0007"
       state: active
       active: true
+      withdrawn: false
       serial: 3f2a9c
       not_before: "2026-09-01T00:00:00Z"
       not_after: "2026-11-30T00:00:00Z"
@@ -122,6 +123,10 @@ certificates:
       type: str
     active:
       description: Whether it is the version that services read, V(none) for a file.
+      type: bool
+    withdrawn:
+      description:
+        - Whether somebody has gone back from it by hand; it is not activated again by itself. V(none) for a file.
       type: bool
     serial:
       description: Serial number, hexadecimal.

@@ -18,8 +18,13 @@ description:
   - All certificates of the call are one transaction for the host. All chains are checked against key and names and
     staged; then C(current) is switched for all of them and their copies follow; then each distinct check command and
     each distinct reload command runs once; then all endpoints are proven at the same time.
-  - A certificate whose check, reload or proof fails goes back to the version that was active before, and its reload
-    command runs again. The others stay. A rolled back version stays staged, and the next run tries it again.
+  - A certificate whose check, reload or proof fails goes back to the version that was active before. The others stay. A
+    rolled back version stays staged, and the next run tries it again.
+  - After a failed check, which no service has noticed, the check runs once more, and the message says so when it fails
+    with the version before too. After a failed reload or proof the reload command runs again, and for up to 5 seconds
+    the endpoints are asked whether they serve the version before; the message says whether they do.
+  - It goes back to a version that has expired meanwhile, since the service has that, and says so. It never goes back to
+    one whose key is marked compromised, or that is not whole; then the new one stays active, and the message says why.
   - When another run has installed the answer to the same request meanwhile, or to the one that took its place, that
     version is the result and the certificate that came is left out.
   - A crash at any point leaves C(current) on a whole version. The next run takes up what was left.
@@ -38,9 +43,23 @@ options:
     description:
       - V(staged) only puts the chains beside their keys; services do not notice.
       - V(active) also activates and deploys.
+      - V(rolled_back) goes back, for all of O(certificates). The newest version of each is withdrawn, and the newest
+        one before it that is not withdrawn is activated, deployed and proven as any other. That is a state, so a second
+        run changes nothing and goes no further back. Should the older version not work either, all is as it was before.
+      - A withdrawn version stays in the store and is not activated any more, unless O(versions) names it. A certificate
+        that is due, or is no longer as declared, is requested anew by the next rotation all the same; declare what the
+        older version has, or leave the certificate out, when that is not wanted.
+      - It does not go back to a version whose key is marked compromised, that has expired or that is not whole.
     type: str
-    choices: [staged, active]
+    choices: [staged, active, rolled_back]
     default: active
+  versions:
+    description:
+      - Versions to activate instead, by the names of certificates, as their directories are called. YAML needs quotes
+        around them.
+      - Newer versions are withdrawn as with O(state=rolled_back). A version that was withdrawn and is named here is not
+        withdrawn any more. One that has expired is activated all the same.
+    type: dict
   keep_versions:
     description:
       - How many versions of each certificate stay in the store after a success.
@@ -116,6 +135,18 @@ EXAMPLES = r"""
 - name: Activate and deploy whatever is staged
   certfleet.acme.certificate_install:
     certificates: "{{ my_certificates }}"
+
+- name: Go back to the certificate before
+  certfleet.acme.certificate_install:
+    certificates: "{{ my_certificates | selectattr('name', 'eq', 'web') }}"
+    state: rolled_back
+
+- name: Go back further
+  certfleet.acme.certificate_install:
+    certificates: "{{ my_certificates | selectattr('name', 'eq', 'web') }}"
+    state: rolled_back
+    versions:
+      web: "0006"
 """
 
 RETURN = r"""
@@ -151,7 +182,10 @@ certificates:
       description: Whether it failed, be it at the CA.
       type: bool
     msg:
-      description: The cause in one line, with the output of a failed command, and whether it was rolled back.
+      description:
+        - When it failed, the cause in one line, with the output of a failed command or what an endpoint serves instead,
+          whether it was rolled back and what is served then, and the way out.
+        - Else empty, or which version was withdrawn.
       type: str
     stage:
       description:
@@ -180,7 +214,7 @@ certificates:
       description: Whether what O(certificates[].deploy) declares is done and proven. V(false) when it declares nothing.
       type: bool
     rolled_back:
-      description: Whether the version was taken back.
+      description: Whether the version was taken back because it failed.
       type: bool
     files:
       description:
@@ -210,7 +244,8 @@ def main() -> None:
             **CERTIFICATES_ARGSPEC,
             **STORE_ARGSPEC,
             issued={"type": "list", "elements": "dict"},
-            state={"type": "str", "choices": ["staged", "active"], "default": "active"},
+            state={"type": "str", "choices": ["staged", "active", "rolled_back"], "default": "active"},
+            versions={"type": "dict"},
             keep_versions={"type": "int", "default": 3},
         ),
         supports_check_mode=True,

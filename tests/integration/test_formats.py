@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.certfleet.acme.plugins.module_utils import _tls
+from ansible_collections.certfleet.acme.plugins.module_utils._tls.connection import handshake
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
@@ -178,7 +178,7 @@ def test_a_service_that_reads_copies_has_the_old_ones_after_a_failed_proof(web: 
     assert (web.etc / "privkey.pem").read_bytes() == (web.current / "privkey.pem").read_bytes()
 
     def served() -> str:
-        return str(_tls.handshake("127.0.0.1", server.port, "web.example", timeout=5).facts()["serial"])
+        return str(handshake("127.0.0.1", server.port, "web.example", timeout=5).facts()["serial"])
 
     assert served() == first["serial"]
     again = only(web.install(certificate))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._tls.protocols import STARTTLS_ARGSPEC
 from .formats import FORMATS
 from .keys import DEFAULT_KEY_TYPE, KEY_TYPES
 from .outputs import SOURCES
@@ -22,9 +23,11 @@ _ENDPOINT: dict[str, dict[str, Any]] = {
     "host": {"type": "str", "default": "127.0.0.1"},
     "port": {"type": "int", "default": 443},
     "server_name": {"type": "str"},
+    **STARTTLS_ARGSPEC,
 }
 
 _DEPLOY: dict[str, dict[str, Any]] = {
+    "service": {"type": "str"},
     "check": {"type": "list", "elements": "str"},
     "reload": {"type": "list", "elements": "str"},
     "endpoints": {"type": "list", "elements": "dict", "options": _ENDPOINT},

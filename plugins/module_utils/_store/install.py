@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .. import _x509
@@ -23,6 +23,7 @@ from .entry import Entry, Store, Version
 from .extras import Extras
 from .files import Step, no_step
 from .outputs import check_paths, declared_paths
+from .rollback import aim_back, asked_versions, waiting, withdraw
 from .transaction import Transaction, Work, result
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ _KEPT = ("acme_directory", "account_uri", "order_uri", "certificate_url", "profi
 class Settings:
     """activate: False stops when all is staged. keep: versions of each certificate. check: write nothing.
 
-    step: a seam for tests.
+    back: go back to the version before, for all. versions: labels to activate, by certificate. step: a seam for tests.
     """
 
     activate: bool
@@ -44,6 +45,8 @@ class Settings:
     check: bool
     transaction: Transaction
     step: Step = no_step
+    back: bool = False
+    versions: dict[str, str] = field(default_factory=dict)
 
 
 def main_work(module: AnsibleModule) -> dict[str, Any]:
@@ -55,8 +58,14 @@ def main_work(module: AnsibleModule) -> dict[str, Any]:
         selinux.leave_alone(module._selinux_special_fs)
         if params["keep_versions"] < 1:
             raise CertfleetError(f"keep_versions is {params['keep_versions']}", remedy="Give 1 or more.")
+        if params["issued"] and params["state"] == "rolled_back":
+            raise CertfleetError("nothing is installed while rolling back", remedy="Leave issued out.")
+        if params["versions"] and params["state"] == "staged":
+            raise CertfleetError("nothing is activated when state is staged", remedy="Leave versions out.")
         settings = Settings(
-            activate=params["state"] == "active",
+            activate=params["state"] != "staged",
+            back=params["state"] == "rolled_back",
+            versions=asked_versions(params["versions"], [item["name"] for item in params["certificates"]]),
             keep=params["keep_versions"],
             check=module.check_mode,
             transaction=Transaction(concurrency=params["concurrency"]),
@@ -88,6 +97,8 @@ def install(
                 if settings.activate:
                     _aim(work, settings)
                 _complete(work, settings)
+                if settings.activate:
+                    withdraw(work, settings.transaction.now(), dry=settings.check)
                 works.append(work)
             except CertfleetError as error:
                 results[item["name"]] = {**_empty(item), **error.as_result()}
@@ -237,13 +248,16 @@ def _known(entry: Entry, leaf: dict[str, Any], declared: Declared, now: datetime
 
 
 def _aim(work: Work, settings: Settings) -> None:
-    """Choose what is to be active: the newest version when it is newer than the active one, whole and as declared."""
-    entry = work.entry
+    """Choose what is to be active: what is asked for by name or by going back; else the newest version, when it is
+    newer than the active one, whole and as declared."""
+    entry, asked = work.entry, settings.versions.get(work.declared.name)
+    if asked is not None or settings.back:
+        aim_back(work, asked, settings.transaction.now())
+        return
     if entry is None:
         return
-    labels = entry.labels()
-    if labels and (work.previous is None or int(labels[-1]) > int(work.previous)):
-        newest = entry.load(labels[-1])
+    newest = waiting(entry, work.previous)
+    if newest is not None:
         problem = _unfit(newest, work.declared, settings.transaction.now())
         if not problem:
             work.target = newest
@@ -284,17 +298,21 @@ def _unfit(version: Version, declared: Declared, now: datetime.datetime) -> str:
 
 
 def _prune(work: Work, settings: Settings) -> None:
-    """Old versions go when nothing failed; what is active, what was active before and what is newer stay."""
-    if work.entry is None or work.errors:
+    """Old versions go when nothing failed; what is active, what was active before and what is newer stay. So does the
+    one before that is not withdrawn, and everything while going back."""
+    if work.entry is None or work.errors or settings.back:
         return
     try:
         current = work.entry.current()
         labels = work.entry.labels()
         if current is None or current not in labels:
             return
-        position = labels.index(current)
-        spare = {*labels[max(0, position - 1) :], *([work.previous] if work.previous else [])}
+        before = max(0, labels.index(current) - 1)
+        spare = {*labels[before:], *([work.previous] if work.previous else [])}
         gone = work.entry.expendable(settings.keep, spare)
+        while gone and before and work.entry.load(labels[before]).withdrawn:
+            before -= 1
+            gone = [label for label in gone if label != labels[before]]
         if gone:
             work.changed = True
             if not settings.check:

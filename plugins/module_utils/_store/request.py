@@ -23,6 +23,7 @@ from .entry import PENDING_LIFETIME, Entry, Pending, Store, Version
 from .extras import Extras
 from .outputs import check_paths
 from .renewal import Renewal
+from .rollback import waiting
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -145,10 +146,8 @@ def _need_of_versions(entry: Entry | None, declared: Declared, settings: Setting
     if entry is None:
         return Need("issue", decide(wanted, None, settings.now(), renew=settings.renew).reasons)
     current = entry.current()
-    labels = entry.labels()
-    staged = None
-    if labels and (current is None or int(labels[-1]) > int(current)):
-        staged = entry.load(labels[-1])
+    staged = waiting(entry, current)
+    if staged is not None:
         decision = _decide(wanted, staged, settings)
         if not decision.should_renew:
             text = f"version {staged.label} (serial {staged.facts['serial']}) waits to be activated"

@@ -45,6 +45,16 @@ class Version:
         return (self.meta.get("deployed") or {}).get("digest")
 
     @property
+    def compromised(self) -> bool:
+        """Whether its key is marked as known to others: it must not be activated again."""
+        return bool(self.meta.get("compromised"))
+
+    @property
+    def withdrawn(self) -> bool:
+        """Whether an operator has gone back to an older version: only by name is it activated again."""
+        return bool(self.meta.get("withdrawn"))
+
+    @property
     def renewal(self) -> RenewalState:
         """What is kept of the CA's renewal information."""
         return RenewalState.read(self.meta.get("ari"))
