@@ -88,12 +88,13 @@ def prove(
     fingerprint: str,
     *,
     timeout: float,
+    once: bool = False,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
     shake: Callable[..., Served] = handshake,
 ) -> None:
     """Return when the endpoint serves the leaf with this SHA-256 fingerprint; asks again until ``timeout`` seconds are
-    over, then raises CertfleetError that says what it serves instead."""
+    over, then raises CertfleetError that says what it serves instead. once: asks one time only."""
     deadline = clock() + timeout
     pause = _PAUSE
     while True:
@@ -108,7 +109,7 @@ def prove(
             )
         except CertfleetError as error:
             problem = str(error)
-        if clock() + pause >= deadline:
+        if once or clock() + pause >= deadline:
             raise CertfleetError(f"{problem}, {timeout:.0f} s after the reload")
         sleep(pause)
         pause = min(pause * 1.5, _LONGEST_PAUSE)

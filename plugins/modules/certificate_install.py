@@ -17,6 +17,8 @@ description:
   - All certificates of the call are one transaction for the host. All chains are checked against key and names and
     staged; then C(current) is switched for all of them; then each distinct check command and each distinct reload
     command runs once; then all endpoints are proven at the same time.
+  - A certificate that was taken over from elsewhere on the host and that all its endpoints serve already is proven by
+    that; its commands are not run.
   - A certificate whose check, reload or proof fails goes back to the version that was active before, and its reload
     command runs again. The others stay. A rolled back version stays staged, and the next run tries it again.
   - When another run has installed the answer to the same request meanwhile, or to the one that took its place, that

@@ -29,6 +29,15 @@ _DEPLOY: dict[str, dict[str, Any]] = {
     "timeout": {"type": "int", "default": 30},
 }
 
+_ADOPT: dict[str, Any] = {
+    "type": "dict",
+    "options": {name: {"type": "path"} for name in ("certbot", "certificate", "private_key", "chain")},
+    "mutually_exclusive": [["certbot", "certificate"], ["certbot", "private_key"], ["certbot", "chain"]],
+    "required_one_of": [["certbot", "certificate"]],
+    "required_together": [["certificate", "private_key"]],
+    "required_by": {"chain": ["certificate"]},
+}
+
 CERTIFICATE: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},
     "identifiers": {"type": "list", "elements": "str", "required": True},
@@ -39,6 +48,7 @@ CERTIFICATE: dict[str, dict[str, Any]] = {
     "owner": {"type": "str"},
     "group": {"type": "str"},
     "deploy": {"type": "dict", "options": _DEPLOY},
+    "adopt": _ADOPT,
 }
 
 CERTIFICATES_ARGSPEC: dict[str, dict[str, Any]] = {

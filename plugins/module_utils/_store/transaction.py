@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from .. import _tls, _x509
@@ -65,6 +66,11 @@ class Work:
             return False
         return self.needs_switch() or self.target.deployed_digest != deploy.digest()
 
+    def may_be_served(self) -> bool:
+        """Whether services had the certificate before the store did: it was taken over and never deployed from here."""
+        meta = self.target.meta if self.target else {}
+        return bool(meta.get("adopted_from")) and "deployed" not in meta and bool(self.declared.deploy.endpoints)
+
 
 @dataclass(frozen=True)
 class Transaction:
@@ -83,6 +89,7 @@ class Transaction:
         deploying = [work for work in works if not work.stopped and work.needs_deploy()]
         for work in deploying:
             work.changed = True
+        deploying = self._without_served(deploying)
         self._commands(deploying, "check")
         self._undo([work for work in deploying if work.stopped], reload=False)
         reloading = [work for work in deploying if not work.stopped]
@@ -94,6 +101,20 @@ class Transaction:
         for work in proving:
             if not work.stopped:
                 self._guard(work, "prove", self._note_deployed)
+
+    def _without_served(self, works: Sequence[Work]) -> list[Work]:
+        """Those that services have to be told of. What was taken over and is served everywhere already is noted as
+        deployed, with no command run."""
+        tasks = [(work, end) for work in works if work.may_be_served() for end in work.declared.deploy.endpoints]
+        outcomes = run_batch(tasks, partial(self._prove_one, once=True), concurrency=self.concurrency)
+        missed = [id(work) for (work, _end), outcome in zip(tasks, outcomes) if isinstance(outcome, CertfleetError)]
+        left = []
+        for work in works:
+            if work.may_be_served() and id(work) not in missed:
+                self._guard(work, "prove", self._note_deployed)
+            else:
+                left.append(work)
+        return left
 
     def _guard(self, work: Work, stage: str, step: Callable[[Work, Entry, Version], None]) -> None:
         if work.entry is None or work.target is None:
@@ -132,7 +153,7 @@ class Transaction:
             if isinstance(outcome, CertfleetError):
                 work.stop("prove", outcome)
 
-    def _prove_one(self, task: tuple[Work, Endpoint]) -> None:
+    def _prove_one(self, task: tuple[Work, Endpoint], *, once: bool = False) -> None:
         work, endpoint = task
         if work.target is not None:
             self.prove(
@@ -141,6 +162,7 @@ class Transaction:
                 endpoint.server_name,
                 work.target.facts["fingerprint_sha256"],
                 timeout=float(work.declared.deploy.timeout),
+                once=once,
             )
 
     def _undo(self, works: Sequence[Work], *, reload: bool) -> None:
