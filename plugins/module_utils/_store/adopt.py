@@ -131,10 +131,10 @@ def look(source: Source, owner: int | None = None) -> Find:
         raise CertfleetError(f"the private key {private_key} does not belong to the certificate {certificate}")
     chain_pem = "".join(_pem(cert) for cert in (leaf, *rest))
     _x509.check_chain(chain_pem, public_key=facts["public_key_sha256"], names=facts["identifiers"])
-    notes = () if rest else ("no chain lies there with it",)
+    notes = [] if rest else ["no chain lies there with it"]
     if key_mode & stat.S_IROTH:
-        notes += (f"every user of the host can read {private_key} (mode {key_mode:04o}): rotate it soon",)
-    return Find(source.path, keys.to_pem(key), chain_pem, facts, renewal, notes)
+        notes.append(f"every user of the host can read {private_key} (mode {key_mode:04o}): rotate it soon")
+    return Find(source.path, keys.to_pem(key), chain_pem, facts, renewal, tuple(notes))
 
 
 def stage(entry: Entry, find: Find, now: datetime.datetime) -> Version:
