@@ -385,6 +385,10 @@ def test_a_request_that_is_on_its_way_ends_at_what_was_taken_over(host: Host, tr
     item = declared(tree.lineage("web", NAMES))
     first = ask(host, {key: value for key, value in item.items() if key != "adopt"})
     assert first["needs"] == "issue"
+    before = host.snapshot()
+    planned = ask(host, item, check=True)
+    assert (codes(planned), planned["changed"]) == (["adopted"], True)
+    assert host.snapshot() == before
     assert codes(ask(host, item)) == ["adopted"]
     assert not (host.store / "web" / "pending").exists()
     late = only(host.module("certificate_install", certificates=[item], issued=[CA.issued(first)]))

@@ -140,8 +140,11 @@ class Deployment:
             self.put(root, step=step)
 
 
-@pytest.mark.parametrize("broken_off_at", [killed_at, full_at])
-@pytest.mark.parametrize("waiting", [False, True], ids=["nothing-there", "a-request-waits"])
+@pytest.mark.parametrize(
+    ("broken_off_at", "waiting"),
+    [(killed_at, False), (killed_at, True), (full_at, True)],
+    ids=["killed", "killed-and-a-request-waits", "full-and-a-request-waits"],
+)
 def test_a_run_that_takes_over_may_end_at_each_step(
     tmp_path: Path, broken_off_at: Callable[[int, Callable[[Step], Any]], bool], *, waiting: bool
 ) -> None:
