@@ -180,6 +180,38 @@ options:
                 a O(ignore:certificates[].files[].group) of its own. A mode that lets others read such a file, or
                 anyone but its owner write one, is refused.
             type: str
+      adopt:
+        description:
+          - Where the certificate is on the host already, put there by something else. It is taken over into the store
+            instead of a new one being issued, as long as the store has no version of it.
+          - It is copied, key and all; nothing is ever written there. From then on the store's copy is what is rotated.
+          - It is taken over when it is as declared (names, kind of key, profile and CA where they are known), not due
+            and not asked for by force, when the key belongs to it, and when the files and all directories on the way
+            belong to root, the user of the task or the declared O(ignore:certificates[].owner), and nobody else can
+            write to them. Otherwise it is issued, and the reason says what was not good.
+          - Encrypted keys, other formats than PEM and other kinds of keys than
+            O(ignore:certificates[].key_type) has are not taken over.
+        type: dict
+        suboptions:
+          certbot:
+            description:
+              - Lineage of certbot, C(/etc/letsencrypt/live/NAME). The CA and the profile are read from
+                C(/etc/letsencrypt/renewal/NAME.conf).
+              - Its links are followed within C(/etc/letsencrypt) and not out of it.
+            type: path
+          certificate:
+            description:
+              - PEM file with the certificate, alone or with its chain after it. A link is not followed.
+              - Nobody knows which CA it came from, so a declared CA is no reason to issue it anew.
+            type: path
+          private_key:
+            description: PEM file with the private key, not encrypted. A link is not followed.
+            type: path
+          chain:
+            description:
+              - PEM file with the rest of the chain. Without it, what comes after the certificate in
+                O(ignore:certificates[].adopt.certificate).
+            type: path
       deploy:
         description:
           - What makes a service serve the certificate, and what proves that it does.
@@ -216,6 +248,8 @@ options:
           endpoints:
             description:
               - Where the service must serve the certificate. Each is proven by a TLS handshake after the reload.
+              - A certificate that was taken over (O(ignore:certificates[].adopt)) and that all of them serve already is
+                proven by that, with no command run.
             type: list
             elements: dict
             suboptions:

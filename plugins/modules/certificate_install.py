@@ -18,6 +18,8 @@ description:
   - All certificates of the call are one transaction for the host. All chains are checked against key and names and
     staged; then C(current) is switched for all of them and their copies follow; then each distinct check command and
     each distinct reload command runs once; then all endpoints are proven at the same time.
+  - A certificate that was taken over from elsewhere on the host and that all its endpoints serve already is proven by
+    that; its commands are not run.
   - A certificate whose check, reload or proof fails goes back to the version that was active before. The others stay. A
     rolled back version stays staged, and the next run tries it again.
   - After a failed check, which no service has noticed, the check runs once more, and the message says so when it fails

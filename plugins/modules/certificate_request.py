@@ -22,8 +22,10 @@ description:
     come, be it with O(force) or without.
   - Reasons, the weightiest first, are C(forced), C(missing), C(broken), C(identifiers_changed), C(key_type_changed),
     C(profile_changed), C(ca_changed), C(expired), C(ari) (the CA asked for renewal) and C(due) for
-    RV(certificates[].needs=issue), C(pending_install), C(files_differ) (formats, links or copies) and C(not_deployed)
-    for RV(certificates[].needs=install).
+    RV(certificates[].needs=issue), C(adopted), C(pending_install), C(files_differ) (formats, links or copies) and
+    C(not_deployed) for RV(certificates[].needs=install).
+  - A certificate that is on the host already is taken over where O(certificates[].adopt) says where it is. The text of
+    C(adopted) says which, and that of C(missing) why not.
   - It also brings owner, group and mode of the store's files back to what is declared.
 options:
   acme_directory:

@@ -24,6 +24,7 @@ from tests.integration.conftest import missing
 from tests.integration.fleet import Run, playbook
 from tests.integration.test_formats import program
 from tests.runner import interpreters, paths
+from tests.support.certbot_tree import CertbotTree
 from tests.support.small_ca import SmallCA
 from tests.support.tls_server import TlsServer
 
@@ -163,3 +164,24 @@ def test_a_proof_that_fails_is_rolled_back(old: OldHost, server: TlsServer) -> N
     assert "serves another certificate" in done.failed["old"]
     assert "version 0001 is active again" in done.failed["old"]
     assert os.readlink(old.store / "web" / "current") == "versions/0001"
+
+
+def test_what_certbot_left_is_taken_over(old: OldHost, server: TlsServer) -> None:
+    tree = CertbotTree(old.work / "letsencrypt", CA)
+    for number, kind in enumerate(("ecdsa-p256", "ecdsa-p384", "rsa-2048")):
+        tree.lineage(f"{kind}.example", [f"{kind}.example"], key_type=kind, versions=2, reuse_key=number == 2)
+    server.directories = {path.name: path for path in (tree.root / "live").iterdir() if path.is_dir()}
+    subprocess.run(server.reload, check=True, capture_output=True)
+    server.reloads, before = 0, tree.snapshot()
+    (found,) = old.results({"certificate_info": {"store_path": str(old.store), "certbot_path": str(tree.root)}})
+    deploy = {"reload": server.reload, "endpoints": [{"port": server.port}]}
+    certificates = [{**item["declaration"], "deploy": deploy} for item in found["certificates"]]
+    common = {"store_path": str(old.store), "certificates": certificates}
+    asked, installed, again = old.results(
+        {"certificate_request": common}, {"certificate_install": common}, {"certificate_request": common}
+    )
+    assert [item["reasons"][0]["code"] for item in asked["certificates"]] == ["adopted"] * 3
+    assert [item["deployed"] for item in installed["certificates"]] == [True] * 3
+    assert {item["needs"] for item in again["certificates"]} == {"nothing"}
+    assert server.reloads == 0
+    assert tree.snapshot() == before

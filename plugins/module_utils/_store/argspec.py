@@ -48,6 +48,15 @@ _FILE: dict[str, dict[str, Any]] = {
     "mode": {"type": "str"},
 }
 
+_ADOPT: dict[str, Any] = {
+    "type": "dict",
+    "options": {name: {"type": "path"} for name in ("certbot", "certificate", "private_key", "chain")},
+    "mutually_exclusive": [["certbot", "certificate"], ["certbot", "private_key"], ["certbot", "chain"]],
+    "required_one_of": [["certbot", "certificate"]],
+    "required_together": [["certificate", "private_key"]],
+    "required_by": {"chain": ["certificate"]},
+}
+
 CERTIFICATE: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},
     "identifiers": {"type": "list", "elements": "str", "required": True},
@@ -66,6 +75,7 @@ CERTIFICATE: dict[str, dict[str, Any]] = {
     "pkcs12": {"type": "dict", "options": _PKCS12},
     "files": {"type": "list", "elements": "dict", "options": _FILE},
     "deploy": {"type": "dict", "options": _DEPLOY},
+    "adopt": _ADOPT,
 }
 
 CERTIFICATES_ARGSPEC: dict[str, dict[str, Any]] = {

@@ -18,6 +18,7 @@ from typing import Any
 from .._errors import CertfleetError
 from .._names import certificate_name, is_ip, validate_identifiers
 from .._renewal import Wanted
+from .adopt import Source
 from .formats import Keystore, parse_formats
 from .outputs import Output, parse_outputs
 from .ownership import Ownership, key_mode
@@ -73,6 +74,7 @@ class Declared:
     formats: tuple[str, ...] = ()
     keystore: Keystore | None = None
     files: tuple[Output, ...] = ()
+    adopt: Source | None = None
 
     def wanted(self, acme_directory: str | None = None, *, force: bool = False) -> Wanted:
         return Wanted(
@@ -103,6 +105,7 @@ def parse(item: dict[str, Any]) -> Declared:
         formats=files,
         keystore=keystore,
         files=parse_outputs(name, item, files, ownership),
+        adopt=Source.of(item.get("adopt")),
     )
     declared.wanted()  # refuses a share that is none
     return declared

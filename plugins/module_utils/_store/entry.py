@@ -227,17 +227,19 @@ class Entry:
         if self.folder.kind(PENDING) is not None:
             self.folder.remove(PENDING)
 
-    def stage(self, chain_pem: str, meta: dict[str, Any]) -> str:
+    def stage(self, chain_pem: str, meta: dict[str, Any], *, key_pem: bytes | None = None) -> str:
         """Make the next version from the request's key and a chain that was checked against it; returns its label.
 
         The version gets its name when all of it is on the disk; ``current`` is not touched.
+        key_pem: another key, which was found to belong to the chain; the request is dropped in this case too.
         """
         blocks = _x509.split_pem(chain_pem)
         leaf, rest = blocks[0].encode("ascii"), "".join(blocks[1:]).encode("ascii")
-        with self.folder.sub(PENDING, self._private) as pending:
-            key_pem, request = needed(pending, KEY), from_json(pending.read(REQUEST))
         public_key = _x509.certificate_facts(_x509.load_chain(blocks[0])[0])["public_key_sha256"]
-        check_key(key_pem, public_key, request)
+        if key_pem is None:
+            with self.folder.sub(PENDING, self._private) as pending:
+                key_pem, request = needed(pending, KEY), from_json(pending.read(REQUEST))
+            check_key(key_pem, public_key, request)
         meta = {**meta, "key": known_key(key_pem, public_key)}
         labels = self.labels()
         label = f"{int(labels[-1]) + 1 if labels else 1:04d}"

@@ -16,7 +16,7 @@ from .._batch import finish, results_or_cause, run_batch
 from .._errors import CertfleetError
 from .._module import require
 from .._renewal import Clock, Decision, Held, Reason, Wanted, decide, next_run, parse_instant, utc_now
-from . import keys, selinux
+from . import adopt, keys, selinux
 from ._library import CRYPTOGRAPHY_IMPORT_ERROR
 from .declared import Declared, names_once, parse
 from .entry import PENDING_LIFETIME, Entry, Pending, Store, Version
@@ -97,8 +97,8 @@ def request_one(store: Store, settings: Settings, item: dict[str, Any]) -> dict[
     entry = store.entry(declared.name, declared.ownership, create=False)
     changed = False
     if entry is None:
-        need = need_of(None, declared, settings)
         if settings.check:
+            need = _taken_over(need_of(None, declared, settings), None, declared, settings)
             return _result(declared, need, None, None, changed=True)
         entry = store.entry(declared.name, declared.ownership, create=True)
         if entry is None:
@@ -109,7 +109,9 @@ def request_one(store: Store, settings: Settings, item: dict[str, Any]) -> dict[
         if not settings.check:
             entry.sweep()
         changed |= entry.correct_modes(dry=settings.check)
-        need = need_of(entry, declared, settings)
+        missing = need_of(entry, declared, settings)
+        need = _taken_over(missing, entry, declared, settings)
+        changed |= need is not missing and need.needs == "install"
         if need.needs != "issue" and _abandoned(entry, settings.now()):
             changed = True
             if not settings.check:
@@ -140,6 +142,26 @@ def need_of(entry: Entry | None, declared: Declared, settings: Settings) -> Need
     return Need("issue", (_FORCED_BEFORE, *others), need.version)
 
 
+def _taken_over(need: Need, entry: Entry | None, declared: Declared, settings: Settings) -> Need:
+    """The need of a certificate that is missing in the store, after a look where it may be on the host already.
+
+    What is good there becomes the first version, but not in check mode. What is not is issued, and the need says why.
+    """
+    if declared.adopt is None or [reason.code for reason in need.reasons] != ["missing"]:
+        return need
+    try:
+        find = adopt.look(declared.adopt, declared.ownership.uid)
+        wanted = declared.wanted(settings.acme_directory)
+        against = decide(wanted, find.held(), settings.now(), renew=settings.renew, next_run_in=settings.next_run_in)
+        if against.should_renew:
+            raise adopt.refusal(find, declared.key_type, against.reasons)
+    except CertfleetError as error:
+        text = f"{need.reasons[0].text}; not adopted: {error}"
+        return Need("issue", (Reason("missing", text),), need.version)
+    version = None if entry is None or settings.check else adopt.stage(entry, find, settings.now())
+    return Need("install", (find.reason(),), version)
+
+
 def _need_of_versions(entry: Entry | None, declared: Declared, settings: Settings) -> Need:
     """A version that waits to be activated comes first, when it is as declared."""
     wanted = declared.wanted(settings.acme_directory, force=settings.force)
@@ -151,7 +173,8 @@ def _need_of_versions(entry: Entry | None, declared: Declared, settings: Setting
         decision = _decide(wanted, staged, settings)
         if not decision.should_renew:
             text = f"version {staged.label} (serial {staged.facts['serial']}) waits to be activated"
-            return Need("install", (Reason("pending_install", text),), staged)
+            reason = adopt.reason_of(staged) or Reason("pending_install", text)
+            return Need("install", (reason,), staged)
         if current is None:
             return Need("issue", decision.reasons, staged)
     active = entry.load(current) if current else None
@@ -264,7 +287,7 @@ def version_result(version: Version | None) -> dict[str, Any] | None:
     fields = ("acme_directory", "account_uri", "order_uri", "certificate_url", "profile", "requested_profile")
     return {
         **version.facts,
-        **{name: version.meta.get(name) for name in fields},
+        **{name: version.meta.get(name) for name in (*fields, "adopted_from")},
         "version": version.label,
         "broken": version.broken or None,
         "deployed_at": (version.meta.get("deployed") or {}).get("at"),

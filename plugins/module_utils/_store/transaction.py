@@ -98,6 +98,11 @@ class Work:
             return False
         return self.needs_switch() or self.target.deployed_digest != deploy.digest()
 
+    def may_be_served(self) -> bool:
+        """Whether services had the certificate before the store did: it was taken over and never deployed from here."""
+        meta = self.target.meta if self.target else {}
+        return bool(meta.get("adopted_from")) and "deployed" not in meta and bool(self.declared.deploy.endpoints)
+
 
 @dataclass(frozen=True)
 class Transaction:
@@ -120,6 +125,7 @@ class Transaction:
         deploying = [work for work in works if not work.stopped and work.needs_deploy()]
         for work in deploying:
             work.changed = True
+        deploying = self._without_served(deploying)
         self._commands(deploying, "check")
         self._after_check([work for work in deploying if work.stopped])
         reloading = [work for work in deploying if not work.stopped]
@@ -131,6 +137,19 @@ class Transaction:
         for work in proving:
             if not work.stopped:
                 self._guard(work, "prove", self._note_deployed)
+
+    def _without_served(self, works: Sequence[Work]) -> list[Work]:
+        """Those that services have to be told of. What was taken over and is served everywhere already is noted as
+        deployed, with no command run."""
+        answers = self._ask([work for work in works if work.may_be_served()], self._prove_served)
+        missed = [id(work) for work, outcome in answers if isinstance(outcome, CertfleetError)]
+        left = []
+        for work in works:
+            if work.may_be_served() and id(work) not in missed:
+                self._guard(work, "prove", self._note_deployed)
+            else:
+                left.append(work)
+        return left
 
     def _guard(self, work: Work, stage: str, step: Callable[[Work, Entry, Version], None]) -> None:
         if work.entry is None or work.target is None:
@@ -177,6 +196,10 @@ class Transaction:
         known = {old.get("fingerprint_sha256", ""): "still serves the previous certificate"}
         self._prove_one(work, endpoint, work.target, known, begun + work.declared.deploy.timeout)
 
+    def _prove_served(self, work: Work, endpoint: Endpoint, begun: float) -> None:
+        if work.target is not None:
+            self._prove_one(work, endpoint, work.target, {}, begun + work.declared.deploy.timeout, once=True)
+
     def _prove_before(self, work: Work, endpoint: Endpoint, begun: float) -> None:
         """That a service which was rolled back serves the version before again."""
         if work.target is not None and work.before is not None:
@@ -184,7 +207,16 @@ class Transaction:
             until = begun + min(ROLLBACK_TIMEOUT, work.declared.deploy.timeout)
             self._prove_one(work, endpoint, work.before, known, until)
 
-    def _prove_one(self, work: Work, endpoint: Endpoint, version: Version, known: dict[str, str], until: float) -> None:
+    def _prove_one(
+        self,
+        work: Work,
+        endpoint: Endpoint,
+        version: Version,
+        known: dict[str, str],
+        until: float,
+        *,
+        once: bool = False,
+    ) -> None:
         """until: by time.monotonic(). An endpoint whose turn comes later than that is asked all the same, once."""
         self.prove(
             endpoint.host,
@@ -192,6 +224,7 @@ class Transaction:
             endpoint.server_name,
             version.facts["fingerprint_sha256"],
             timeout=max(_LEAST, until - time.monotonic()),
+            once=once,
             starttls=endpoint.starttls,
             known=known,
             files=f"{work.entry.path}/current" if work.entry else "",

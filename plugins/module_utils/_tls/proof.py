@@ -25,6 +25,7 @@ def prove(
     fingerprint: str,
     *,
     timeout: float,
+    once: bool = False,
     starttls: str | None = None,
     known: Mapping[str, str] | None = None,
     files: str = "the files of the store",
@@ -33,7 +34,7 @@ def prove(
     shake: Callable[..., Served] = handshake,
 ) -> None:
     """Return when the endpoint serves the leaf with this SHA-256 fingerprint; asks again until ``timeout`` seconds are
-    over, then raises CertfleetError that says what it serves instead.
+    over, then raises CertfleetError that says what it serves instead. once: asks one time only.
 
     known: what the endpoint does when it serves one of these certificates, by fingerprint, as in "still serves the
     previous certificate". files: what the service has to read, for the way out.
@@ -54,7 +55,7 @@ def prove(
             )
         except CertfleetError as error:
             problem = error
-        if clock() + pause >= deadline:
+        if once or clock() + pause >= deadline:
             remedy = problem.remedy or "See whether the service runs, listens there and speaks TLS."
             raise CertfleetError(f"{problem.message}, {timeout:.0f} s after the reload", remedy=remedy)
         sleep(pause)
