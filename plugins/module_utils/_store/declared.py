@@ -18,6 +18,7 @@ from typing import Any
 from .._errors import CertfleetError
 from .._names import certificate_name, is_ip, validate_identifiers
 from .._renewal import Wanted
+from .argspec import SHARED
 from .files import Ownership
 
 
@@ -50,7 +51,7 @@ class Deploy:
 
 @dataclass(frozen=True)
 class Declared:
-    """One declared certificate. ownership is looked up on this host."""
+    """One declared certificate. ownership is looked up on this host. shared: many hosts serve it, with one key."""
 
     name: str
     identifiers: tuple[str, ...]
@@ -60,6 +61,7 @@ class Declared:
     force: bool
     ownership: Ownership
     deploy: Deploy
+    shared: bool = False
 
     def wanted(self, acme_directory: str | None = None, *, force: bool = False) -> Wanted:
         return Wanted(
@@ -85,6 +87,7 @@ def parse(item: dict[str, Any]) -> Declared:
         force=item["force"],
         ownership=Ownership.of(item["owner"], item["group"]),
         deploy=_deploy(name, item["deploy"] or {}, identifiers),
+        shared=item["key_location"] == SHARED,
     )
     declared.wanted()  # refuses a share that is none
     return declared

@@ -33,6 +33,8 @@ FULLCHAIN = "fullchain.pem"
 META = "certificate.json"
 CSR = "request.csr"
 REQUEST = "request.json"
+#: Private half of the key that a shared certificate's key is sealed to; of this one request.
+RECIPIENT = "recipient.pem"
 
 _LABEL = re.compile(r"[0-9]{4,9}")
 _TARGET = re.compile(r"versions/([0-9]{4,9})")
@@ -235,6 +237,9 @@ class Entry:
                 waiting = pending.read(KEY)
             with self.folder.sub(VERSIONS) as versions, versions.sub(labels[-1]) as newest:
                 answered = waiting is not None and waiting == newest.read(KEY)
+                instead_of = _json(newest.read(META)).get("instead_of") or []
+            request = self.pending() if instead_of else None
+            answered |= request is not None and request.public_key_sha256 in instead_of
             if answered:  # the run ended between making the version and dropping its request
                 self.drop_pending()
 
@@ -264,15 +269,16 @@ class Entry:
         if self.folder.kind(PENDING) is not None:
             self.folder.remove(PENDING)
 
-    def stage(self, chain_pem: str, meta: dict[str, Any]) -> str:
+    def stage(self, chain_pem: str, meta: dict[str, Any], other_key: bytes | None = None) -> str:
         """Make the next version from the request's key and a chain that was checked against it; returns its label.
 
+        other_key: the key in PEM of a shared certificate that another host had requested; this host's is dropped.
         The version gets its name when all of it is on the disk; ``current`` is not touched.
         """
         blocks = _x509.split_pem(chain_pem)
         leaf, rest = blocks[0].encode("ascii"), "".join(blocks[1:]).encode("ascii")
         with self.folder.sub(PENDING, _PRIVATE) as pending:
-            key_pem, request = _needed(pending, KEY), _json(pending.read(REQUEST))
+            key_pem, request = other_key or _needed(pending, KEY), _json(pending.read(REQUEST))
         public_key = _x509.certificate_facts(_x509.load_chain(blocks[0])[0])["public_key_sha256"]
         _check_key(key_pem, public_key, request)
         meta = {**meta, "key": _known_key(key_pem, public_key)}
@@ -336,7 +342,7 @@ def _correct_files(folder: Folder, *, dry: bool) -> bool:
     changed = folder.correct_self(dry=dry)
     for name in folder.names():
         if folder.kind(name) == "file":
-            changed |= folder.correct(name, secret=name == KEY, dry=dry)
+            changed |= folder.correct(name, secret=name in (KEY, RECIPIENT), dry=dry)
     return changed
 
 
