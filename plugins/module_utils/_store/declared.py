@@ -87,7 +87,7 @@ def parse(item: dict[str, Any]) -> Declared:
         force=item["force"],
         ownership=Ownership.of(item["owner"], item["group"]),
         deploy=_deploy(name, item["deploy"] or {}, identifiers),
-        shared=item["key_location"] == SHARED,
+        shared=item.get("key_location") == SHARED,
     )
     declared.wanted()  # refuses a share that is none
     return declared

@@ -296,7 +296,7 @@ def _empty(item: dict[str, Any]) -> dict[str, Any]:
         "identifiers": item["identifiers"],
         "key_type": item["key_type"],
         "profile": item["profile"],
-        "key_location": item["key_location"],
+        "key_location": item.get("key_location") or "host",
         "needs": "nothing",
         "reasons": [],
         "csr_content": None,
