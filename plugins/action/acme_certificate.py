@@ -68,7 +68,7 @@ class ActionModule(GatheringAction):
                 continue
             result = _play.registered(task_vars, host, self._task.args["gather"])
             # What this very task gave it in its wave.
-            came = _play.registered(task_vars, host, self._task.register or "")
+            came = _play.registered(task_vars, host, _variable(self._task.register))
             own = {item.get("name"): item for item in _play.items_of(came, "certificates") if item.get("host") == host}
             place = _sharing.LOST if host in lost else _sharing.EARLIER
             for item in _shared(result):
@@ -96,6 +96,12 @@ class ActionModule(GatheringAction):
             for item in _play.items_of(result, "certificates")
             if item.get("needs") == "issue" and not item.get("failed")
         ]
+
+
+def _variable(register: Any) -> str:
+    """The variable that a task registers its result under: ansible-core 2.21 has a mapping of such where older have
+    its name."""
+    return str(next(iter(register), "")) if isinstance(register, Mapping) else str(register or "")
 
 
 def _shared(result: Mapping[str, Any]) -> list[dict[str, Any]]:
