@@ -264,8 +264,8 @@ certificates:
       elements: str
     shared_from:
       description:
-        - The host that has the key, for a certificate that hosts share, in the results of the others. C(answers) are the
-          fingerprints of the keys of their requests that were made by force and are done with by it.
+        - The host that has the key, for a certificate that hosts share, in the results of the others. C(answers) are
+          the fingerprints of the keys of their requests that were made by force and are done with by it.
       returned: with O(gather), for a certificate of another host
       type: str
 shares:
@@ -297,8 +297,8 @@ shares:
           serial: null
 behind:
   description:
-    - For each host that has a certificate other than the one that all hosts of it are to have, without having asked, what
-      M(certfleet.acme.certificate_request) is to be told there in
+    - For each host that has a certificate other than the one that all hosts of it are to have, without having asked,
+      what M(certfleet.acme.certificate_request) is to be told there in
       O(certfleet.acme.certificate_request#module:shared_elsewhere), so that the host asks for it.
   returned: with RV(shares)
   type: dict

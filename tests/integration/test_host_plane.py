@@ -20,6 +20,7 @@ import yaml
 from tests.integration.conftest import missing
 from tests.integration.fleet import Run, playbook
 from tests.runner import interpreters, paths
+from tests.support.host import Host, only
 from tests.support.small_ca import SmallCA
 from tests.support.tls_server import TlsServer
 
@@ -133,3 +134,32 @@ def test_a_proof_that_fails_is_rolled_back(old: OldHost, server: TlsServer) -> N
     assert "serves another certificate" in done.failed["old"]
     assert "version 0001 is active again" in done.failed["old"]
     assert os.readlink(old.store / "web" / "current") == "versions/0001"
+
+
+def test_a_shared_key_goes_to_an_old_host_and_from_it(old: OldHost) -> None:
+    web = {"name": "web", "identifiers": ["web.example"], "key_location": "shared"}
+    common = {"store_path": str(old.store), "certificates": [web]}
+    # Two hosts with the newest library, before it and after it.
+    first, last = Host(old.work / "first"), Host(old.work / "last")
+    for host in (first, last):
+        host.root.mkdir()
+    item = only(first.module("certificate_request", certificates=[web]))
+    issued, held = CA.issued(item), {"name": "web", "public_key_sha256": item["public_key_sha256"]}
+
+    def wanted(asked: dict[str, Any]) -> list[dict[str, Any]]:
+        return [{**held, "host": "next", "recipient": only(asked)["recipient"]}]
+
+    def shared(result: dict[str, Any]) -> dict[str, Any]:
+        return {**issued, "sealed_key": only(result, "shares")["sealed_key"], "shared_from": "the one before"}
+
+    (asked,) = old.results({"certificate_request": common})
+    sealed = first.module("certificate_share", wanted=wanted(asked))
+    asked = last.module("certificate_request", certificates=[web])
+    _installed, sealed = old.results(
+        {"certificate_install": {**common, "issued": [shared(sealed)]}},
+        {"certificate_share": {"store_path": str(old.store), "wanted": wanted(asked)}},
+    )
+    assert only(last.module("certificate_install", certificates=[web], issued=[shared(sealed)]))["active"]
+    first.module("certificate_install", certificates=[web], issued=[issued])
+    stores = (first.store, old.store, last.store)
+    assert len({(store / "web" / "current" / "privkey.pem").read_bytes() for store in stores}) == 1
