@@ -36,6 +36,18 @@ options:
         type: str
         choices: [ecdsa-p256, ecdsa-p384, rsa-2048, rsa-3072, rsa-4096]
         default: ecdsa-p256
+      key_location:
+        description:
+          - V(host) makes a private key on each host, which never leaves it.
+          - With V(shared), all hosts of a play that declare this name as shared serve one certificate with one key. The
+            key is made on one of them and goes to the others sealed for each (HPKE, RFC 9180), so that nothing in
+            between can read it. Identifiers, key type and profile must be the same on all of them.
+          - A host that comes later gets what the others have, without an order. When one of them is due, one order
+            renews it for all. Hosts outside of the play or its limit are not seen; they get it in the next run with
+            them.
+        type: str
+        choices: [host, shared]
+        default: host
       profile:
         description: Profile to ask the CA for. Without it, the CA chooses.
         type: str

@@ -37,6 +37,9 @@ options:
       - They are joined to O(certificates) by their C(name). Of each, C(fullchain) (or C(certificate) and C(chain)),
         C(failed) and C(msg) are used; C(acme_directory), C(account_uri), C(order_uri), C(certificate_url) and
         C(profile) are kept beside the certificate.
+      - One with C(shared_from) is for the key of another host, which is in C(sealed_key), sealed for this host by
+        M(certfleet.acme.certificate_share). It is opened here, checked against the certificate and stored as every key
+        is.
       - A failed one fails here too, with its own message, after the others were installed.
       - Without any, the newest version of each certificate is activated and deployed when that has not been done yet.
     type: list
@@ -252,6 +255,9 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
+    # Nobody can read them but this host, and still nobody needs to see them.
+    items = module.params["issued"] or []
+    module.no_log_values.update(str(item["sealed_key"]) for item in items if item.get("sealed_key"))
     run(module, main_work)
 
 

@@ -15,15 +15,19 @@ description:
   - Compares the declared certificates with the host's store and says for each whether it must be issued, installed or
     left alone, and why.
   - For a certificate that must be issued it makes the private key and the CSR on the host. The key stays in the store;
-    only the CSR is returned. A request whose certificate never arrived is gone on with, same key and same CSR, for
-    seven days and as long as its names and key type are still the declared ones. One that is older and that nothing
-    asks for any more is removed with its key.
+    only the CSR is returned. For O(certificates[].key_location=shared) it makes a second key too, that another host
+    may seal the certificate's key to, and returns its public half.
+  - A request whose certificate never arrived is gone on with, same key and same CSR, for seven days and as long as its
+    names and key type are still the declared ones. One that is older and that nothing asks for any more is removed with
+    its key.
   - What was asked for by force and has not come, because the run failed, is asked for by every later run until it has
     come, be it with O(force) or without.
   - Reasons, the weightiest first, are C(forced), C(missing), C(broken), C(identifiers_changed), C(key_type_changed),
-    C(profile_changed), C(ca_changed), C(expired), C(ari) (the CA asked for renewal) and C(due) for
-    RV(certificates[].needs=issue), C(adopted), C(pending_install), C(files_differ) (formats, links or copies) and
-    C(not_deployed) for RV(certificates[].needs=install).
+    C(profile_changed), C(ca_changed), C(expired), C(ari) (the CA asked for renewal), C(due),
+    C(key_location_changed) (the key is one of other hosts too, and one of its own is declared) and C(shared_elsewhere)
+    (another host has the certificate that all are to serve) for RV(certificates[].needs=issue), C(adopted),
+    C(pending_install), C(files_differ) (formats, links or copies) and C(not_deployed) for
+    RV(certificates[].needs=install).
   - A certificate that is on the host already is taken over where O(certificates[].adopt) says where it is. The text of
     C(adopted) says which, and that of C(missing) why not.
   - It also brings owner, group and mode of the store's files back to what is declared.
@@ -68,6 +72,24 @@ options:
         that instant on.
     type: int
     default: 0
+  shared_elsewhere:
+    description:
+      - The certificates of O(certificates[].key_location=shared) that all their hosts are to serve, as far as this host
+        has another one. This host asks for them then. M(certfleet.acme.acme_certificate) says which, in C(behind).
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: The certificate's name.
+        type: str
+        required: true
+      host:
+        description: The host that has it.
+        type: str
+        required: true
+      serial:
+        description: Its serial number, hexadecimal. In check mode there may be none yet.
+        type: str
 extends_documentation_fragment:
   - certfleet.acme.attributes
   - certfleet.acme.batch
@@ -129,13 +151,16 @@ certificates:
       identifiers: [example.com, "*.example.com"]
       key_type: ecdsa-p256
       profile: null
+      key_location: host
       needs: issue
       reasons:
         - code: missing
           text: there is no certificate yet
       csr_content: "-----BEGIN CERTIFICATE REQUEST-----\n..."
       public_key_sha256: 0b5f3f0a6a1c1f34a0e2d1d2ad0dbb1f7e8b3b60f0c8d7a3d1e4c5b6a7988796
+      recipient: null
       current: null
+      held: null
       replaces: null
       renewal_info: null
       changed: true
@@ -155,10 +180,13 @@ certificates:
     profile:
       description: As declared.
       type: str
+    key_location:
+      description: As declared.
+      type: str
     needs:
       description:
-        - V(issue) when the CSR is to be sent to the CA; V(install) when the certificate is there and waits to be active
-          or proven; V(nothing) otherwise.
+        - V(issue) when the CSR is to be sent to the CA, or another host has the certificate; V(install) when the
+          certificate is there and waits to be active or proven; V(nothing) otherwise.
       type: str
       choices: [issue, install, nothing]
     reasons:
@@ -178,6 +206,16 @@ certificates:
     public_key_sha256:
       description: SHA-256 of the public key of that CSR.
       type: str
+    recipient:
+      description:
+        - The public key (X25519, base64) that M(certfleet.acme.certificate_share) may seal the key of a shared
+          certificate to for this host. It is of this one request. V(none) when none is needed.
+      type: str
+    held:
+      description:
+        - The version that was decided on, for a certificate that is shared; V(none) when there is no whole one.
+        - C(answers) in it are the fingerprints of the keys that it took the place of.
+      type: dict
     current:
       description: The active certificate, V(none) when there is none.
       type: dict
@@ -228,6 +266,11 @@ acme_directory:
   returned: always
   type: str
   sample: https://acme-v02.api.letsencrypt.org/directory
+store_path:
+  description: As given, for M(certfleet.acme.certificate_share).
+  returned: always
+  type: str
+  sample: /etc/certfleet
 failed_items:
   description: Names of the certificates that failed.
   returned: always
@@ -239,7 +282,11 @@ failed_items:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.certfleet.acme.plugins.module_utils._batch import BATCH_ARGSPEC
 from ansible_collections.certfleet.acme.plugins.module_utils._module import run
-from ansible_collections.certfleet.acme.plugins.module_utils._store.argspec import CERTIFICATES_ARGSPEC, STORE_ARGSPEC
+from ansible_collections.certfleet.acme.plugins.module_utils._store.argspec import (
+    CERTIFICATES_ARGSPEC,
+    ELSEWHERE,
+    STORE_ARGSPEC,
+)
 from ansible_collections.certfleet.acme.plugins.module_utils._store.renewal import MODES
 from ansible_collections.certfleet.acme.plugins.module_utils._store.request import main_work
 
@@ -256,6 +303,7 @@ def main() -> None:
             renewal_info={"type": "str", "choices": list(MODES), "default": "when_due"},
             renewal_info_answers={"type": "list", "elements": "dict"},
             next_run_in={"type": "int", "default": 0},
+            shared_elsewhere={"type": "list", "elements": "dict", "options": ELSEWHERE},
         ),
         supports_check_mode=True,
     )

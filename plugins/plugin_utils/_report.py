@@ -53,7 +53,10 @@ def _row(
         "host": host,
         "name": name,
         "outcome": outcome,
-        "why": [str(reason.get("text")) for reason in request.get("reasons") or []],
+        "why": [
+            *(str(reason.get("text")) for reason in request.get("reasons") or []),
+            *([f"with the key of {obtained['shared_from']}"] if obtained.get("shared_from") else []),
+        ],
         "serial": install.get("serial") or obtained.get("serial") or current.get("serial"),
         "previous_serial": install.get("previous_serial") or (current.get("serial") if obtained else None),
         "not_after": obtained.get("not_after") or current.get("not_after"),

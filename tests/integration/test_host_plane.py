@@ -25,6 +25,7 @@ from tests.integration.fleet import Run, playbook
 from tests.integration.test_formats import program
 from tests.runner import interpreters, paths
 from tests.support.certbot_tree import CertbotTree
+from tests.support.host import Host, only
 from tests.support.small_ca import SmallCA
 from tests.support.tls_server import TlsServer
 
@@ -185,3 +186,32 @@ def test_what_certbot_left_is_taken_over(old: OldHost, server: TlsServer) -> Non
     assert {item["needs"] for item in again["certificates"]} == {"nothing"}
     assert server.reloads == 0
     assert tree.snapshot() == before
+
+
+def test_a_shared_key_goes_to_an_old_host_and_from_it(old: OldHost) -> None:
+    web = {"name": "web", "identifiers": ["web.example"], "key_location": "shared"}
+    common = {"store_path": str(old.store), "certificates": [web]}
+    # Two hosts with the newest library, before it and after it.
+    first, last = Host(old.work / "first"), Host(old.work / "last")
+    for host in (first, last):
+        host.root.mkdir()
+    item = only(first.module("certificate_request", certificates=[web]))
+    issued, held = CA.issued(item), {"name": "web", "public_key_sha256": item["public_key_sha256"]}
+
+    def wanted(asked: dict[str, Any]) -> list[dict[str, Any]]:
+        return [{**held, "host": "next", "recipient": only(asked)["recipient"]}]
+
+    def shared(result: dict[str, Any]) -> dict[str, Any]:
+        return {**issued, "sealed_key": only(result, "shares")["sealed_key"], "shared_from": "the one before"}
+
+    (asked,) = old.results({"certificate_request": common})
+    sealed = first.module("certificate_share", wanted=wanted(asked))
+    asked = last.module("certificate_request", certificates=[web])
+    _installed, sealed = old.results(
+        {"certificate_install": {**common, "issued": [shared(sealed)]}},
+        {"certificate_share": {"store_path": str(old.store), "wanted": wanted(asked)}},
+    )
+    assert only(last.module("certificate_install", certificates=[web], issued=[shared(sealed)]))["active"]
+    first.module("certificate_install", certificates=[web], issued=[issued])
+    stores = (first.store, old.store, last.store)
+    assert len({(store / "web" / "current" / "privkey.pem").read_bytes() for store in stores}) == 1

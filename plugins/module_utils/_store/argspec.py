@@ -14,6 +14,7 @@ from .keys import DEFAULT_KEY_TYPE, KEY_TYPES
 from .outputs import SOURCES
 
 DEFAULT_STORE_PATH = "/etc/certfleet"
+SHARED = "shared"
 
 STORE_ARGSPEC: dict[str, dict[str, Any]] = {
     "store_path": {"type": "path", "default": DEFAULT_STORE_PATH},
@@ -61,6 +62,7 @@ CERTIFICATE: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},
     "identifiers": {"type": "list", "elements": "str", "required": True},
     "key_type": {"type": "str", "choices": list(KEY_TYPES), "default": DEFAULT_KEY_TYPE},
+    "key_location": {"type": "str", "choices": ["host", SHARED], "default": "host"},
     "profile": {"type": "str"},
     "renew_when_remaining": {"type": "float"},
     "force": {"type": "bool", "default": False},
@@ -76,6 +78,22 @@ CERTIFICATE: dict[str, dict[str, Any]] = {
     "files": {"type": "list", "elements": "dict", "options": _FILE},
     "deploy": {"type": "dict", "options": _DEPLOY},
     "adopt": _ADOPT,
+}
+
+#: What certificate_request is told of certificates that other hosts have.
+ELSEWHERE: dict[str, dict[str, Any]] = {
+    "name": {"type": "str", "required": True},
+    "host": {"type": "str", "required": True},
+    "serial": {"type": "str"},
+}
+
+#: What certificate_share is to seal.
+WANTED: dict[str, dict[str, Any]] = {
+    "name": {"type": "str", "required": True},
+    "host": {"type": "str", "required": True},
+    "recipient": {"type": "str", "required": True},
+    "public_key_sha256": {"type": "str", "required": True},
+    "serial": {"type": "str"},
 }
 
 CERTIFICATES_ARGSPEC: dict[str, dict[str, Any]] = {

@@ -19,6 +19,7 @@ from .._errors import CertfleetError
 from .._names import certificate_name, is_ip, validate_identifiers
 from .._renewal import Wanted
 from .adopt import Source
+from .argspec import SHARED
 from .formats import Keystore, parse_formats
 from .outputs import Output, parse_outputs
 from .ownership import Ownership, key_mode
@@ -61,7 +62,8 @@ class Deploy:
 
 @dataclass(frozen=True)
 class Declared:
-    """One declared certificate. ownership is looked up on this host. formats: names of files besides the PEM ones."""
+    """One declared certificate. ownership is looked up on this host. formats: names of files besides the PEM ones.
+    shared: many hosts serve it, with one key."""
 
     name: str
     identifiers: tuple[str, ...]
@@ -75,6 +77,7 @@ class Declared:
     keystore: Keystore | None = None
     files: tuple[Output, ...] = ()
     adopt: Source | None = None
+    shared: bool = False
 
     def wanted(self, acme_directory: str | None = None, *, force: bool = False) -> Wanted:
         return Wanted(
@@ -106,6 +109,7 @@ def parse(item: dict[str, Any]) -> Declared:
         keystore=keystore,
         files=parse_outputs(name, item, files, ownership),
         adopt=Source.of(item.get("adopt")),
+        shared=item.get("key_location") == SHARED,
     )
     declared.wanted()  # refuses a share that is none
     return declared

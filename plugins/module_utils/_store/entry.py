@@ -196,8 +196,11 @@ class Entry:
             with self.folder.sub(VERSIONS) as versions, versions.sub(labels[-1]) as newest:
                 try:
                     answered = waiting is not None and waiting == newest.read(KEY)
+                    instead_of = from_json(newest.read(META)).get("instead_of") or []
                 except CertfleetError:  # load() tells what is wrong with it
-                    answered = False
+                    answered, instead_of = False, []
+            request = self.pending() if instead_of else None
+            answered |= request is not None and request.public_key_sha256 in instead_of
             if answered:  # the run ended between making the version and dropping its request
                 self.drop_pending()
 
@@ -231,7 +234,8 @@ class Entry:
         """Make the next version from the request's key and a chain that was checked against it; returns its label.
 
         The version gets its name when all of it is on the disk; ``current`` is not touched.
-        key_pem: another key, which was found to belong to the chain; the request is dropped in this case too.
+        key_pem: another key, which was found to belong to the chain: one that is taken over, or that of a shared
+        certificate that another host had requested. The request is dropped in this case too.
         """
         blocks = _x509.split_pem(chain_pem)
         leaf, rest = blocks[0].encode("ascii"), "".join(blocks[1:]).encode("ascii")

@@ -16,8 +16,9 @@ from .._batch import finish, results_or_cause
 from .._errors import CertfleetError
 from .._module import require
 from .._renewal import Held
-from . import selinux
+from . import selinux, sharing
 from ._library import CRYPTOGRAPHY_IMPORT_ERROR
+from .argspec import SHARED
 from .declared import Declared, names_once, parse
 from .entry import Entry, Store, Version
 from .extras import Extras
@@ -205,8 +206,14 @@ def _staged(work: Work, item: dict[str, Any], chain_pem: str, settings: Settings
             "another run has asked for it anew meanwhile, with a new key, so the key of this certificate is gone",
             remedy="The other run installs its own certificate; should it fail, run again.",
         )
-    _x509.check_chain_for_csr(chain_pem, pending.csr_pem)
-    _x509.check_chain(chain_pem, public_key=pending.public_key_sha256, names=list(declared.identifiers))
+    instead_of = list(pending.request.get("instead_of") or [])
+    other_key = None
+    if item.get("shared_from"):
+        other_key = _shared_key(entry, declared, item, chain_pem, leaf)
+        instead_of.append(pending.public_key_sha256)
+    else:
+        _x509.check_chain_for_csr(chain_pem, pending.csr_pem)
+        _x509.check_chain(chain_pem, public_key=pending.public_key_sha256, names=list(declared.identifiers))
     now = _x509.timestamp(settings.transaction.now())
     if leaf["not_after"] <= now:
         raise CertfleetError(f"the certificate expired at {leaf['not_after']}", remedy="Request it anew.")
@@ -218,12 +225,30 @@ def _staged(work: Work, item: dict[str, Any], chain_pem: str, settings: Settings
         identifiers=list(declared.identifiers),
         key_type=declared.key_type,
         requested_profile=pending.request.get("profile"),
-        instead_of=pending.request.get("instead_of") or [],
+        instead_of=list(dict.fromkeys([*instead_of, *(item.get("answers") or [])])),
+        key_location=SHARED if declared.shared else "host",
         serial=leaf["serial"],
         not_after=leaf["not_after"],
         staged_at=now,
     )
-    return entry.load(entry.stage(chain_pem, meta))
+    return entry.load(entry.stage(chain_pem, meta, key_pem=other_key))
+
+
+def _shared_key(
+    entry: Entry, declared: Declared, item: dict[str, Any], chain_pem: str, leaf: dict[str, Any]
+) -> bytes | None:
+    """The key in PEM of a certificate that another host had requested, and that is as it is declared here."""
+    if not declared.shared:
+        raise CertfleetError(f"a certificate of {item['shared_from']} came, but it is not declared here as shared")
+    if leaf["key_type"] != declared.key_type:
+        raise CertfleetError(f"the certificate has a key of type {leaf['key_type']}, not {declared.key_type}")
+    _x509.check_chain(chain_pem, public_key=leaf["public_key_sha256"], names=list(declared.identifiers))
+    if not item.get("sealed_key"):
+        raise CertfleetError(
+            f"its key is on {item['shared_from']} and has not come from there",
+            remedy="Let certificate_share seal it for this host, as the role issue does.",
+        )
+    return sharing.opened(entry, leaf["public_key_sha256"], item["sealed_key"])
 
 
 def _known(entry: Entry, leaf: dict[str, Any], declared: Declared, now: datetime.datetime) -> Version | None:

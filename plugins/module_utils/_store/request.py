@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,9 @@ from .._batch import finish, results_or_cause, run_batch
 from .._errors import CertfleetError
 from .._module import require
 from .._renewal import Clock, Decision, Held, Reason, Wanted, decide, next_run, parse_instant, utc_now
-from . import adopt, keys, selinux
+from . import adopt, keys, selinux, sharing
 from ._library import CRYPTOGRAPHY_IMPORT_ERROR
+from .argspec import SHARED
 from .declared import Declared, names_once, parse
 from .entry import PENDING_LIFETIME, Entry, Pending, Store, Version
 from .extras import Extras
@@ -36,7 +38,10 @@ _MAX_INSTEAD_OF = 16
 
 @dataclass(frozen=True)
 class Settings:
-    """The options that are the same for all certificates of a call. check: write nothing. now: a seam for tests."""
+    """The options that are the same for all certificates of a call. check: write nothing. now: a seam for tests.
+
+    elsewhere: the certificates that all hosts of a shared one are to have, by name; see shared_elsewhere.
+    """
 
     acme_directory: str | None
     renew: bool
@@ -45,6 +50,7 @@ class Settings:
     now: Clock = utc_now
     renewal: Renewal = field(default_factory=Renewal)
     next_run_in: datetime.timedelta = datetime.timedelta(0)
+    elsewhere: Mapping[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,8 @@ def main_work(module: AnsibleModule) -> dict[str, Any]:
 
     results = results_or_cause(module, params["certificates"], work, _empty)
     diffs = [_diff(result) for result in results if result["changed"]] if module._diff else None
-    finish(module, "certificates", results, diffs=diffs, acme_directory=params["acme_directory"])
+    told = {name: params[name] for name in ("acme_directory", "store_path")}
+    finish(module, "certificates", results, diffs=diffs, **told)
 
 
 def _request_all(params: dict[str, Any], *, check: bool) -> list[dict[str, Any]]:
@@ -79,6 +86,7 @@ def _request_all(params: dict[str, Any], *, check: bool) -> list[dict[str, Any]]
         check=check,
         renewal=Renewal.of(params["renewal_info"], params["renewal_info_answers"]),
         next_run_in=next_run(params["next_run_in"]),
+        elsewhere={item["name"]: item for item in params["shared_elsewhere"] or []},
     )
     items = params["certificates"]
     names_once(items)
@@ -117,13 +125,17 @@ def request_one(store: Store, settings: Settings, item: dict[str, Any]) -> dict[
             if not settings.check:
                 entry.drop_pending()
         changed |= settings.renewal.keep(entry, need.version, dry=settings.check)
+        sharing.note_location(entry, declared, need.version, dry=settings.check)
         current = entry.current()
         active = entry.load(current) if current else None
         pending = None
         if need.needs == "issue":
             pending, made = _request(entry, declared, settings)
             changed |= made
-        result = _result(declared, need, active, pending, changed=changed)
+        recipient = None
+        if declared.shared and pending is not None:
+            recipient = sharing.recipient(entry, create=not settings.check)
+        result = {**_result(declared, need, active, pending, changed=changed), "recipient": recipient}
         result["replaces"] = _replaces(entry, declared.wanted(settings.acme_directory)) if pending or active else None
         if need.needs != "issue" and need.version is not None and settings.renew:
             # Of what a newer one has taken the place of, nothing is asked (RFC 9773 section 4.3).
@@ -136,6 +148,12 @@ def request_one(store: Store, settings: Settings, item: dict[str, Any]) -> dict[
 def need_of(entry: Entry | None, declared: Declared, settings: Settings) -> Need:
     """What the certificate needs. What was asked for by force comes first, until it has come."""
     need = _need_of_versions(entry, declared, settings)
+    other = settings.elsewhere.get(declared.name) if declared.shared else None
+    here = need.version if need.needs != "issue" else None
+    if other is not None and here is not None and here.facts.get("serial") != other["serial"]:
+        which = f", serial {other['serial']}" if other["serial"] else ""
+        text = f"all its hosts are to serve the certificate of {other['host']}{which}"
+        need = Need("issue", (Reason("shared_elsewhere", text),), here)
     if entry is None or not _forced_before(entry) or any(reason.code == "forced" for reason in need.reasons):
         return need
     others = need.reasons if need.needs == "issue" else ()
@@ -179,6 +197,9 @@ def _need_of_versions(entry: Entry | None, declared: Declared, settings: Setting
             return Need("issue", decision.reasons, staged)
     active = entry.load(current) if current else None
     decision = _decide(wanted, active, settings)
+    if active is not None and not declared.shared and active.meta.get("key_location") == SHARED:
+        reason = Reason("key_location_changed", "its key is that of other hosts too, one of its own is declared")
+        decision = replace(decision, reasons=(*decision.reasons, reason))
     if decision.should_renew:
         return Need("issue", decision.reasons, active)
     if active is None:
@@ -248,9 +269,13 @@ def _too_old(request: dict[str, Any], now: datetime.datetime) -> bool:
 
 
 def _answered(entry: Entry, pending: Pending) -> bool:
-    """Whether a version has this request's key already: a run ended before it dropped the request."""
+    """Whether a version has this request's key already, or came in its place: a run ended before it dropped it."""
     labels = entry.labels()
-    return bool(labels) and entry.load(labels[-1]).facts.get("public_key_sha256") == pending.public_key_sha256
+    newest = entry.load(labels[-1]) if labels else Version("")
+    return pending.public_key_sha256 in [
+        newest.facts.get("public_key_sha256"),
+        *(newest.meta.get("instead_of") or []),
+    ]
 
 
 def _reusable(entry: Entry, pending: Pending, declared: Declared, now: datetime.datetime, *, forced: bool) -> bool:
@@ -300,11 +325,14 @@ def _empty(item: dict[str, Any]) -> dict[str, Any]:
         "identifiers": item["identifiers"],
         "key_type": item["key_type"],
         "profile": item["profile"],
+        "key_location": item.get("key_location") or "host",
         "needs": "nothing",
         "reasons": [],
         "csr_content": None,
         "public_key_sha256": None,
+        "recipient": None,
         "current": None,
+        "held": None,
         "replaces": None,
         "renewal_info": None,
         "changed": False,
@@ -323,6 +351,7 @@ def _result(
                 "identifiers": list(declared.identifiers),
                 "key_type": declared.key_type,
                 "profile": declared.profile,
+                "key_location": SHARED if declared.shared else "host",
             }
         ),
         "needs": need.needs,
@@ -330,6 +359,7 @@ def _result(
         "csr_content": pending.csr_pem if pending else None,
         "public_key_sha256": pending.public_key_sha256 if pending else None,
         "current": version_result(active),
+        "held": sharing.held(need.version) if declared.shared else None,
         "changed": changed,
         "msg": f"{need.needs}: {'; '.join(reason.text for reason in need.reasons)}" if need.reasons else need.needs,
     }

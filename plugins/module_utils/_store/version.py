@@ -26,8 +26,10 @@ COMBINED, KEYSTORE, CERT_DER, KEY_DER = "combined.pem", "keystore.p12", "cert.de
 META = "certificate.json"
 CSR = "request.csr"
 REQUEST = "request.json"
+#: Private half of the key that a shared certificate's key is sealed to; of this one request.
+RECIPIENT = "recipient.pem"
 #: Files that only the owner and the declared group may read.
-HOLD_A_KEY = frozenset({KEY, COMBINED, KEYSTORE, KEY_DER})
+HOLD_A_KEY = frozenset({KEY, COMBINED, KEYSTORE, KEY_DER, RECIPIENT})
 
 
 @dataclass
