@@ -41,6 +41,9 @@ options:
   installed:
     description: The variable that the hosts registered M(certfleet.acme.certificate_install) under.
     type: str
+  published:
+    description: The variable that the hosts registered M(certfleet.acme.certificate_publish) under.
+    type: str
   revoked:
     description: The variable that the hosts registered M(certfleet.acme.acme_revoke) under.
     type: str

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from .keys import DEFAULT_KEY_TYPE, KEY_TYPES
+from .publish_argspec import PUBLISH
 
 DEFAULT_STORE_PATH = "/etc/certfleet"
 
@@ -39,6 +40,7 @@ CERTIFICATE: dict[str, dict[str, Any]] = {
     "owner": {"type": "str"},
     "group": {"type": "str"},
     "deploy": {"type": "dict", "options": _DEPLOY},
+    "publish": PUBLISH,
 }
 
 CERTIFICATES_ARGSPEC: dict[str, dict[str, Any]] = {

@@ -18,6 +18,7 @@ from typing import Any
 from .._errors import CertfleetError
 from .._names import certificate_name, is_ip, validate_identifiers
 from .._renewal import Wanted
+from . import published
 from .files import Ownership
 
 
@@ -60,6 +61,7 @@ class Declared:
     force: bool
     ownership: Ownership
     deploy: Deploy
+    publish: tuple[published.Target, ...] = ()
 
     def wanted(self, acme_directory: str | None = None, *, force: bool = False) -> Wanted:
         return Wanted(
@@ -85,6 +87,7 @@ def parse(item: dict[str, Any]) -> Declared:
         force=item["force"],
         ownership=Ownership.of(item["owner"], item["group"]),
         deploy=_deploy(name, item["deploy"] or {}, identifiers),
+        publish=published.parse(item.get("publish")),
     )
     declared.wanted()  # refuses a share that is none
     return declared

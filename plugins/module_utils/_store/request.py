@@ -16,7 +16,7 @@ from .._batch import finish, results_or_cause, run_batch
 from .._errors import CertfleetError
 from .._module import require
 from .._renewal import Clock, Decision, Held, Reason, Wanted, decide, next_run, parse_instant, utc_now
-from . import keys
+from . import keys, published
 from ._library import CRYPTOGRAPHY_IMPORT_ERROR
 from .declared import Declared, names_once, parse
 from .entry import PENDING_LIFETIME, Entry, Pending, Store, Version
@@ -158,6 +158,10 @@ def _need_of_versions(entry: Entry | None, declared: Declared, settings: Setting
     if active is not None and declared.deploy and active.deployed_digest != declared.deploy.digest():
         text = f"it is not proven that the service serves version {active.label}, deployed as declared now"
         return Need("install", (Reason("not_deployed", text),), active)
+    lacking = published.lacking(entry, active, declared.publish) if active is not None else []
+    if active is not None and lacking:
+        text = f"version {active.label} is not published to {', '.join(target.title for target in lacking)}"
+        return Need("install", (Reason("not_published", text),), active)
     return Need("nothing", (), active)
 
 
