@@ -239,7 +239,8 @@ options:
                 type: path
               service_account_contents:
                 description:
-                  - The content of a key file, as a mapping or as JSON.
+                  - The content of a key file, as one text (with the filter P(ansible.builtin.to_json#filter) where it
+                    is a mapping).
                   - Not given, the environment variable E(GCP_SERVICE_ACCOUNT_CONTENTS) counts.
                 type: raw
               access_token:

@@ -61,6 +61,12 @@ def parse(items: Sequence[Mapping[str, Any]] | None) -> tuple[Target, ...]:
                 f"an entry of publish has {len(kinds)} targets", remedy=f"Give one: {' or '.join(_KINDS)}."
             )
         target = Target(kinds[0], item[kinds[0]])
+        if isinstance(target.options.get("service_account_contents"), Mapping):
+            # Ansible hides every text in it, the project's name too, wherever it is in results.
+            raise CertfleetError(
+                f"the content of the key file in publish of {target.title} is a mapping",
+                remedy="Write it as one text, with the filter to_json, or string where it is one.",
+            )
         if target.digest in {other.digest for other in targets}:
             raise CertfleetError(f"publish names {target.title} twice", remedy="Name each target once.")
         targets.append(target)
