@@ -22,7 +22,8 @@ description:
     come, be it with O(force) or without.
   - Reasons, the weightiest first, are C(forced), C(missing), C(broken), C(identifiers_changed), C(key_type_changed),
     C(profile_changed), C(ca_changed), C(expired), C(ari) (the CA asked for renewal) and C(due) for
-    RV(certificates[].needs=issue), C(pending_install) and C(not_deployed) for RV(certificates[].needs=install).
+    RV(certificates[].needs=issue), C(pending_install), C(not_deployed) and C(not_published) for
+    RV(certificates[].needs=install).
   - It also brings owner, group and mode of the store's files back to what is declared.
 options:
   acme_directory:

@@ -45,8 +45,15 @@ def test_the_life_of_a_published_certificate(lab: Lab, acm: AcmServer, server: T
             **options.pop("variables", {}),
         }
         arguments = ["--limit", "web2", "-vvv", "--diff"]
+        shown = {"ANSIBLE_INJECT_INVOCATION": "true"}
         return playbook(
-            book, lab.state.inventory, tmp_path / "run", arguments=arguments, variables=variables, **options
+            book,
+            lab.state.inventory,
+            tmp_path / "run",
+            arguments=arguments,
+            variables=variables,
+            environment=shown,
+            **options,
         )
 
     def noted() -> dict[str, Any]:
