@@ -11,8 +11,9 @@ short_description: Say what became of each certificate of a play
 version_added: 1.0.0
 description:
   - Puts together what M(certfleet.acme.certificate_request), M(certfleet.acme.acme_certificate),
-    M(certfleet.acme.certificate_install) and M(certfleet.acme.certificate_publish) registered on the hosts of a play, and
-    says for each certificate what was done, why, and for each failure its cause. Hosts that left the play are named.
+    M(certfleet.acme.certificate_install) and M(certfleet.acme.certificate_publish) registered on the hosts of a play,
+    and says for each certificate what was done, why, and for each failure its cause. Hosts that left the play are
+    named.
   - The rows are also given as the job's artifacts (C(set_stats)) under C(certfleet_certificates_report) and
     C(certfleet_lost_hosts), where AWX and Automation Platform keep them.
   - Runs no module on any host. Use it with C(run_once).
