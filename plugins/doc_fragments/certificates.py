@@ -63,6 +63,32 @@ options:
           - With it, keys have mode 0640 and directories 0750; without it 0600 and 0700. Nobody but the owner may write
             in either case. A request that has no certificate yet is never open to the group.
         type: str
+      mode:
+        description:
+          - Mode of private keys and of each other file that holds one, instead of what follows from
+            O(ignore:certificates[].group), as an octal number in quotes. Certificates have mode 0644.
+          - One of V("0600"), V("0640"), V("0400") and V("0440"). Whatever gives rights to others, or the group the
+            right to write, is refused. When the group may read keys, directories have mode 0750.
+        type: str
+      seuser:
+        description:
+          - User part of the SELinux context of the certificate's files, directories and links, request included.
+          - Without it, what is new gets the policy's default for its path, and what is there keeps what it has.
+            V(_default) stands for the policy's default, and brings what is there back to it.
+          - Of no effect where SELinux is not enabled, and on file systems that have one context for all
+            (C(special_context_filesystems) in Ansible's configuration).
+        type: str
+      serole:
+        description: Role part of the SELinux context, as O(ignore:certificates[].seuser).
+        type: str
+      setype:
+        description: Type part of the SELinux context, as O(ignore:certificates[].seuser).
+        type: str
+      selevel:
+        description:
+          - Level part of the SELinux context, as O(ignore:certificates[].seuser), in the spelling of the kernel such as
+            V(s0). Of no effect where the policy has no levels.
+        type: str
       deploy:
         description:
           - What makes a service serve the certificate, and what proves that it does.

@@ -25,8 +25,8 @@ class OrderNotes:
         self._noted: dict[str, Noted] = {}
 
     def find_earlier(self, items: Iterable[Item]) -> None:
-        """Give the items without an order_uri the orders that a dead run has made for the same names, those for the
-        same key first. Another key will do as long as no CSR was submitted."""
+        """Give the items without an order_uri the orders that a dead run has made for the same names, profile and
+        validity, those for the same key first. Another key will do as long as no CSR was submitted."""
         if self._journal is None:
             return
         try:
@@ -48,7 +48,9 @@ class OrderNotes:
 
     @staticmethod
     def _fits(item: Item, noted: Noted, *, same_key: bool) -> bool:
-        return noted.names == tuple(sorted(item.identifiers)) and (not same_key or noted.key == _key(item))
+        if noted.names != tuple(sorted(item.identifiers)) or noted.asked != _asked(item):
+            return False
+        return not same_key or noted.key == _key(item)
 
     def made(self, items: Iterable[Item]) -> None:
         """Note down the orders that the items have now, and cross off those that were no use."""
@@ -62,7 +64,8 @@ class OrderNotes:
             if earlier is not None and uri != earlier.uri:
                 useless.append(earlier)
             if uri and uri not in self._noted:
-                self._noted[uri] = Noted(self._directory, uri, tuple(sorted(item.identifiers)), _key(item))
+                names = tuple(sorted(item.identifiers))
+                self._noted[uri] = Noted(self._directory, uri, names, _key(item), _asked(item))
                 new.append(self._noted[uri])
         self._journal.note_orders(new)
         self._journal.settle_orders(useless)
@@ -78,3 +81,8 @@ class OrderNotes:
 
 def _key(item: Item) -> str:
     return str(csr_facts(item.spec["csr_content"])["public_key_sha256"])
+
+
+def _asked(item: Item) -> tuple[str, ...]:
+    """What an order fixes beside its names."""
+    return tuple(str(item.spec.get(name) or "") for name in ("profile", "not_before", "not_after"))

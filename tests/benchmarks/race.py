@@ -37,6 +37,8 @@ SHARED_NAMES = 8
 #: Values that one call adds or removes.
 CALL = 5
 TTL_OF_OTHERS = 900
+#: Seconds that the whole race may take.
+_LONGEST = 900.0
 
 
 def names_of(process: int) -> list[str]:
@@ -133,6 +135,7 @@ def run(ground: Ground, write: str, seed: int, folder: Path) -> dict[str, Any]:
     for worker in workers:
         assert worker.stdout is not None
         if worker.stdout.readline() != "ready\n":
+            worker.kill()
             raise SystemExit(f"a process did not get as far as its start: {worker.communicate()[1]}")
     start = time.monotonic()
     for worker in workers:
@@ -141,6 +144,10 @@ def run(ground: Ground, write: str, seed: int, folder: Path) -> dict[str, Any]:
         worker.stdin.flush()
     seen: list[tuple[float, float, set[tuple[str, str]]]] = []
     while any(worker.poll() is None for worker in workers):
+        if time.monotonic() - start > _LONGEST:
+            for worker in workers:
+                worker.kill()
+            raise SystemExit(f"the processes did not end within {_LONGEST:.0f} s")
         before = time.monotonic()
         held = {(name, value) for name, values in ground.held(zone_id).items() for value in values}
         seen.append((before, time.monotonic(), held))

@@ -337,7 +337,7 @@ def _file_in_its_way(host: Host) -> None:
         (_open_to_all, {}, "can be written by others"),
         (_file_in_its_way, {}, "is a link or not what the store has in that place"),
         (None, {"certificates": [WEB, WEB]}, "declared twice"),
-        (None, {"store_path": "/dev/null/store", "certificates": [WEB]}, "/dev/null/store"),
+        (None, {"store_path": "/dev/null/store", "certificates": [WEB]}, "/dev/null is no directory"),
     ],
 )
 def test_what_concerns_all_is_reported_as_the_failure_of_each(

@@ -103,7 +103,8 @@ class Checks:
         self.provide_cas()
         self._provide_bind()
         self.matrix_environments()
-        self._pytest("pytest integration", ["tests/integration"], {"CERTFLEET_MATRIX": str(MATRIX)})
+        # More than there are cores: what they test waits for servers half of the time.
+        self._pytest("pytest integration", ["tests/integration"], {"CERTFLEET_MATRIX": str(MATRIX)}, workers=3)
 
     def test_providers(self) -> None:
         """Every test that touches DNS, once with each provider."""
@@ -208,7 +209,7 @@ class Checks:
 
         self.console.step(title, work)
 
-    def _pytest(self, title: str, paths: list[str], extra: dict[str, str]) -> None:
+    def _pytest(self, title: str, paths: list[str], extra: dict[str, str], *, workers: int = 2) -> None:
         tools = self.tools
         env = environment(collections=LINKED, path=[tools.path / "bin"])
         env.update(extra)
@@ -219,7 +220,7 @@ class Checks:
             "-m",
             "pytest",
             "-n",
-            "2",
+            str(workers),
             "--dist=worksteal",
             "--durations=25",
             "--color=no",

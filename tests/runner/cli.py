@@ -21,6 +21,7 @@ make units        tests that need no server
 make integration  tests in the lab: real ACME servers, Route53 emulators, nginx
 make matrix       the installed collection on the oldest and the newest ansible-core
 make test-providers  the tests that touch DNS, all of them with each provider; PROVIDER=NAME: with that one
+make molecule     the Molecule scenarios of extensions/molecule; SCENARIO=NAME: that one
 make build        the artifact, in .cache/build
 make bench        how many requests a certificate costs, one by one and in a batch of 100, counted by the servers
 make race         eight writers in one DNS zone of each provider: no value may be lost; WRITE=upsert must lose some
@@ -80,6 +81,11 @@ def _run(target: str, rest: list[str]) -> int:
         refresh = ["--update-existing", "--refresh-fragments", "--refresh-plugins", "--reload-plugins"]
         words = ["antsibull-changelog", "release", *refresh]
         checks.console.step("CHANGELOG.rst", lambda log: call(log, words, env=env, cwd=ROOT) and None)
+        return checks.close()
+    if target == "molecule":
+        from tests.runner import molecule
+
+        molecule.run(checks.console)
         return checks.close()
     if target not in ("test", "lint", "sanity", "units", "integration", "matrix", "build", "test-providers"):
         print(f"no such target: {target}\n{HELP}", file=sys.stderr, end="")

@@ -39,12 +39,14 @@ class Placed:
 @dataclass(frozen=True, order=True)
 class Noted:
     """One order that a run made. directory: of the CA; names: what it is for, sorted; key: SHA-256 of the public key of
-    the CSR that it is for, in hexadecimal."""
+    the CSR that it is for, in hexadecimal; asked: what else was asked for, and cannot be changed in an order: profile,
+    begin and end of validity, empty where nothing was."""
 
     directory: str
     uri: str
     names: tuple[str, ...]
     key: str
+    asked: tuple[str, ...] = ("", "", "")
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ def settled(orders: Iterable[Noted], now: float) -> bytes:
 
 
 def _order_line(event: str, orders: Iterable[Noted], now: float) -> bytes:
-    entries = [[one.directory, one.uri, list(one.names), one.key] for one in sorted(set(orders))]
+    entries = [[one.directory, one.uri, list(one.names), one.key, list(one.asked)] for one in sorted(set(orders))]
     return _encode({"event": event, "at": as_text(now), "orders": entries})
 
 
@@ -175,8 +177,8 @@ def _take(told: Told, line: dict[str, Any], *, first: bool) -> None:
         )
     if event in ("ordered", "settled"):
         at = as_time(line["at"])
-        for directory, uri, names, key in line["orders"]:
-            order = Noted(str(directory), str(uri), tuple(str(name) for name in names), str(key))
+        for directory, uri, names, key, asked in line["orders"]:
+            order = Noted(str(directory), str(uri), tuple(map(str, names)), str(key), tuple(map(str, asked)))
             if event == "ordered":
                 told.orders[order] = at
             else:

@@ -17,7 +17,7 @@ from .._batch import finish, results_or_cause, run_batch
 from .._errors import CertfleetError
 from .._module import MissingLibrary, require
 from .._renewal import parse_instant, utc_now
-from .._store import published
+from .._store import published, selinux
 from .._store._library import CRYPTOGRAPHY_IMPORT_ERROR
 from .._store.declared import Declared, names_once, parse
 from .._store.entry import Entry, Store, Version
@@ -37,6 +37,7 @@ def main_work(module: AnsibleModule) -> dict[str, Any]:
     params = module.params
 
     def work() -> list[dict[str, Any]]:
+        selinux.leave_alone(module._selinux_special_fs)
         return publish_all(params, check=module.check_mode)
 
     results = results_or_cause(module, params["certificates"], work, _empty)

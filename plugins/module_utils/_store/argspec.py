@@ -39,6 +39,11 @@ CERTIFICATE: dict[str, dict[str, Any]] = {
     "force": {"type": "bool", "default": False},
     "owner": {"type": "str"},
     "group": {"type": "str"},
+    "mode": {"type": "str"},
+    "seuser": {"type": "str"},
+    "serole": {"type": "str"},
+    "setype": {"type": "str"},
+    "selevel": {"type": "str"},
     "deploy": {"type": "dict", "options": _DEPLOY},
     "publish": PUBLISH,
 }

@@ -19,7 +19,8 @@ from .._errors import CertfleetError
 from .._names import certificate_name, is_ip, validate_identifiers
 from .._renewal import Wanted
 from . import published
-from .files import Ownership
+from .ownership import Ownership, key_mode
+from .selinux import Context
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def parse(item: dict[str, Any]) -> Declared:
         profile=item["profile"] or None,
         renew_when_remaining=item["renew_when_remaining"],
         force=item["force"],
-        ownership=Ownership.of(item["owner"], item["group"]),
+        ownership=Ownership.of(item["owner"], item["group"], key_mode(item.get("mode"), name), _context(item, name)),
         deploy=_deploy(name, item["deploy"] or {}, identifiers),
         publish=published.parse(item.get("publish")),
     )
@@ -100,6 +101,15 @@ def names_once(items: Iterable[dict[str, Any]]) -> None:
         if item["name"] in seen:
             raise CertfleetError(f"the certificate {item['name']} is declared twice", remedy="Give each its own name.")
         seen.add(item["name"])
+
+
+def _context(item: dict[str, Any], name: str) -> Context:
+    """What is declared of the SELinux context. Only a level has colons, and no part has spaces."""
+    for option in ("seuser", "serole", "setype", "selevel"):
+        text = item.get(option) or ""
+        if re.search(r"\s" if option == "selevel" else r"[\s:]", text):
+            raise CertfleetError(f"{option} of {name} is {text!r}, which is no part of a context")
+    return Context(*(item.get(option) or None for option in ("seuser", "serole", "setype", "selevel")))
 
 
 def _deploy(name: str, item: dict[str, Any], identifiers: tuple[str, ...]) -> Deploy:

@@ -8,95 +8,52 @@ from __future__ import annotations
 
 import datetime
 import fcntl
-import hashlib
-import json
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from .. import _x509
 from .._errors import CertfleetError
-from .._renewal import Broken, Held, parse_instant
-from .._renewal_state import RenewalState
-from . import keys
+from . import keys, parents
 from .files import Folder, Ownership, Step, no_step
+from .version import (
+    CERT,
+    CHAIN,
+    CSR,
+    FULLCHAIN,
+    HOLD_A_KEY,
+    KEY,
+    META,
+    REQUEST,
+    Pending,
+    Version,
+    check_key,
+    from_json,
+    known_key,
+    needed,
+    pending_of,
+    read_certificates,
+    to_json,
+)
 
 CURRENT = "current"
 VERSIONS = "versions"
 PENDING = "pending"
-KEY = "privkey.pem"
-CERT = "cert.pem"
-CHAIN = "chain.pem"
-FULLCHAIN = "fullchain.pem"
-META = "certificate.json"
-CSR = "request.csr"
-REQUEST = "request.json"
-
 _LABEL = re.compile(r"[0-9]{4,9}")
 _TARGET = re.compile(r"versions/([0-9]{4,9})")
 _FORMAT = 1
 #: A request that nobody finished in this time is made anew, with a new key, or removed when nothing asks for it.
 PENDING_LIFETIME = datetime.timedelta(days=7)
 LOCK_TIMEOUT = 60.0
-#: Of requests: no service reads them, so the declared group gets no access.
-_PRIVATE = Ownership()
 _LOCK_PAUSE = 0.1
-
-
-@dataclass
-class Version:
-    """A version as it lies there. facts: of the leaf, empty when broken. meta: certificate.json, empty when lost."""
-
-    label: str
-    facts: dict[str, Any] = field(default_factory=dict)
-    meta: dict[str, Any] = field(default_factory=dict)
-    leaf_pem: str = ""
-    broken: str = ""
-
-    @property
-    def deployed_digest(self) -> str | None:
-        return (self.meta.get("deployed") or {}).get("digest")
-
-    @property
-    def renewal(self) -> RenewalState:
-        """What is kept of the CA's renewal information."""
-        return RenewalState.read(self.meta.get("ari"))
-
-    def held(self) -> Held | Broken:
-        """What the decision about renewal needs."""
-        if self.broken:
-            return Broken(f"version {self.label} cannot be used: {self.broken}")
-        return Held(
-            identifiers=tuple(self.facts["identifiers"]),
-            key_type=self.facts["key_type"],
-            not_before=parse_instant(self.facts["not_before"]),
-            not_after=parse_instant(self.facts["not_after"]),
-            profile=self.meta.get("requested_profile"),
-            profile_known="requested_profile" in self.meta,
-            acme_directory=self.meta.get("acme_directory"),
-            renew_at=self.renewal.renew_at,
-            explanation_url=self.renewal.explanation_url,
-        )
-
-
-@dataclass(frozen=True)
-class Pending:
-    """A request without a chain. request: request.json."""
-
-    csr_pem: str
-    identifiers: tuple[str, ...]
-    key_type: str
-    public_key_sha256: str
-    request: dict[str, Any]
 
 
 class Store:
     """STORE. Use it as a context manager. trusting: read only, whoever owns it."""
 
     def __init__(self, path: str, *, create: bool, step: Step = no_step, trusting: bool = False) -> None:
-        self._folder = Folder.open_store(path, create=create, step=step, trusting=trusting)
+        self._folder, self._above = parents.open_store(path, create=create, step=step, trusting=trusting)
         self.path = path
 
     def __enter__(self) -> Store:
@@ -118,6 +75,7 @@ class Store:
         """The certificate of that name, None when it is not there and ``create`` is false. Raises CertfleetError."""
         if self._folder is None:
             return None
+        parents.refuse_owners(self._above, ownership)
         if create:
             return Entry(name, self._folder.make(name, ownership))
         if self._folder.kind(name) is None:
@@ -132,6 +90,8 @@ class Entry:
         self.name = name
         self.folder = folder
         self.path = folder.path
+        #: Of requests: no service reads them.
+        self._private = folder.ownership.private()
 
     def __enter__(self) -> Entry:
         return self
@@ -191,9 +151,9 @@ class Entry:
                 version.broken = "it is gone"
                 return version
             with versions.sub(label) as folder:
-                version.meta = _json(folder.read(META))
                 try:
-                    _read_certificates(folder, version)
+                    version.meta = from_json(folder.read(META))
+                    read_certificates(folder, version)
                 except CertfleetError as error:
                     version.broken = str(error)
         return version
@@ -202,23 +162,23 @@ class Entry:
         """The request that has no chain yet; None also when what lies there is of no use."""
         if self.folder.kind(PENDING) is None:
             return None
-        with self.folder.sub(PENDING, _PRIVATE) as folder:
-            key_pem, csr_pem, request = folder.read(KEY), folder.read(CSR), _json(folder.read(REQUEST))
+        with self.folder.sub(PENDING, self._private) as folder:
+            key_pem, csr_pem, request = folder.read(KEY), folder.read(CSR), from_json(folder.read(REQUEST))
         if key_pem is None or csr_pem is None:
             return None
         try:
             facts = _x509.csr_facts(csr_pem.decode("ascii", "replace"))
-            _check_key(key_pem, facts["public_key_sha256"], request)
+            check_key(key_pem, facts["public_key_sha256"], request)
         except CertfleetError:
             return None
-        return _pending(csr_pem.decode("ascii"), facts, request)
+        return pending_of(csr_pem.decode("ascii"), facts, request)
 
     def request_noted(self) -> dict[str, Any] | None:
         """What is noted of the request that lies there, be it of use or not; None when there is none."""
         if self.folder.kind(PENDING) is None:
             return None
-        with self.folder.sub(PENDING, _PRIVATE) as folder:
-            return _json(folder.read(REQUEST))
+        with self.folder.sub(PENDING, self._private) as folder:
+            return from_json(folder.read(REQUEST))
 
     # Changing it
 
@@ -231,10 +191,13 @@ class Entry:
             versions.sweep()
         labels = self.labels()
         if labels and self.folder.kind(PENDING) is not None:
-            with self.folder.sub(PENDING, _PRIVATE) as pending:
+            with self.folder.sub(PENDING, self._private) as pending:
                 waiting = pending.read(KEY)
             with self.folder.sub(VERSIONS) as versions, versions.sub(labels[-1]) as newest:
-                answered = waiting is not None and waiting == newest.read(KEY)
+                try:
+                    answered = waiting is not None and waiting == newest.read(KEY)
+                except CertfleetError:  # load() tells what is wrong with it
+                    answered = False
             if answered:  # the run ended between making the version and dropping its request
                 self.drop_pending()
 
@@ -242,23 +205,23 @@ class Entry:
         """Keep a key and its CSR until the chain comes; a request that was there is dropped with its key."""
         csr_pem, key_pem = keys.make_csr(key, identifiers), keys.to_pem(key)
         facts = _x509.csr_facts(csr_pem)
-        request = {**request, "key": _known_key(key_pem, facts["public_key_sha256"])}
+        request = {**request, "key": known_key(key_pem, facts["public_key_sha256"])}
         beside = f".{PENDING}.new"
         if self.folder.kind(beside) is not None:
             self.folder.remove(beside)
-        with self.folder.make(beside, _PRIVATE) as folder:
+        with self.folder.make(beside, self._private, becomes=PENDING) as folder:
             folder.write(KEY, key_pem, secret=True)
             folder.write(CSR, csr_pem.encode("ascii"))
-            folder.write(REQUEST, _to_json(request))
+            folder.write(REQUEST, to_json(request))
         self.drop_pending()
         self.folder.rename(beside, PENDING)
-        return _pending(csr_pem, facts, request)
+        return pending_of(csr_pem, facts, request)
 
     def note_request(self, request: dict[str, Any]) -> None:
         """Replace what is noted of the request that is there."""
-        with self.folder.sub(PENDING, _PRIVATE) as folder:
-            known = _json(folder.read(REQUEST)).get("key")
-            folder.write(REQUEST, _to_json({**request, "key": known}))
+        with self.folder.sub(PENDING, self._private) as folder:
+            known = from_json(folder.read(REQUEST)).get("key")
+            folder.write(REQUEST, to_json({**request, "key": known}))
 
     def drop_pending(self) -> None:
         if self.folder.kind(PENDING) is not None:
@@ -271,23 +234,23 @@ class Entry:
         """
         blocks = _x509.split_pem(chain_pem)
         leaf, rest = blocks[0].encode("ascii"), "".join(blocks[1:]).encode("ascii")
-        with self.folder.sub(PENDING, _PRIVATE) as pending:
-            key_pem, request = _needed(pending, KEY), _json(pending.read(REQUEST))
+        with self.folder.sub(PENDING, self._private) as pending:
+            key_pem, request = needed(pending, KEY), from_json(pending.read(REQUEST))
         public_key = _x509.certificate_facts(_x509.load_chain(blocks[0])[0])["public_key_sha256"]
-        _check_key(key_pem, public_key, request)
-        meta = {**meta, "key": _known_key(key_pem, public_key)}
+        check_key(key_pem, public_key, request)
+        meta = {**meta, "key": known_key(key_pem, public_key)}
         labels = self.labels()
         label = f"{int(labels[-1]) + 1 if labels else 1:04d}"
         beside = f".{label}.new"
         with self.folder.make(VERSIONS) as versions:
             if versions.kind(beside) is not None:
                 versions.remove(beside)
-            with versions.make(beside) as folder:
+            with versions.make(beside, becomes=label) as folder:
                 folder.write(KEY, key_pem, secret=True)
                 folder.write(CERT, leaf)
                 folder.write(CHAIN, rest)
                 folder.write(FULLCHAIN, leaf + rest)
-                folder.write(META, _to_json({"format": _FORMAT, **meta}))
+                folder.write(META, to_json({"format": _FORMAT, **meta}))
             versions.rename(beside, label)
         self.drop_pending()
         return label
@@ -302,9 +265,9 @@ class Entry:
     def note(self, label: str, **changes: Any) -> None:
         """Change fields of a version's certificate.json."""
         with self.folder.sub(VERSIONS) as versions, versions.sub(label) as folder:
-            meta = _json(folder.read(META))
+            meta = from_json(folder.read(META))
             meta.update(changes)
-            folder.write(META, _to_json({"format": _FORMAT, **meta}))
+            folder.write(META, to_json({"format": _FORMAT, **meta}))
 
     def expendable(self, keep: int, spare: set[str]) -> list[str]:
         """Labels of all but the newest ``keep`` versions, never one of ``spare``."""
@@ -318,7 +281,7 @@ class Entry:
                 versions.remove(label)
 
     def correct_modes(self, *, dry: bool) -> bool:
-        """Bring owner, group and mode of everything in it to what is declared; True when something was not."""
+        """Bring owner, group, mode and context of everything in it to what is declared; True when something was not."""
         changed = self.folder.correct_self(dry=dry)
         if self.folder.kind(VERSIONS) is not None:
             with self.folder.sub(VERSIONS) as versions:
@@ -327,8 +290,10 @@ class Entry:
                     with versions.sub(label) as folder:
                         changed |= _correct_files(folder, dry=dry)
         if self.folder.kind(PENDING) is not None:
-            with self.folder.sub(PENDING, _PRIVATE) as folder:
+            with self.folder.sub(PENDING, self._private) as folder:
                 changed |= _correct_files(folder, dry=dry)
+        if self.folder.kind(CURRENT) == "link":
+            changed |= self.folder.correct_link(CURRENT, dry=dry)
         return changed
 
 
@@ -336,60 +301,5 @@ def _correct_files(folder: Folder, *, dry: bool) -> bool:
     changed = folder.correct_self(dry=dry)
     for name in folder.names():
         if folder.kind(name) == "file":
-            changed |= folder.correct(name, secret=name == KEY, dry=dry)
+            changed |= folder.correct(name, secret=name in HOLD_A_KEY, dry=dry)
     return changed
-
-
-def _read_certificates(folder: Folder, version: Version) -> None:
-    leaf = _needed(folder, CERT)
-    version.leaf_pem = leaf.decode("ascii", "replace")
-    version.facts = _x509.certificate_facts(_x509.load_chain(version.leaf_pem)[0])
-    if _needed(folder, FULLCHAIN) != leaf + _needed(folder, CHAIN):
-        raise CertfleetError(f"{FULLCHAIN} is not {CERT} and {CHAIN}")
-    _check_key(_needed(folder, KEY), version.facts["public_key_sha256"], version.meta)
-
-
-def _check_key(key_pem: bytes, public_key: str, noted: dict[str, Any]) -> None:
-    """Raises CertfleetError unless the private key belongs to the public key with that fingerprint.
-
-    A file that was found to belong to it and has not changed since is not opened again: libraries test an RSA key
-    for a second and more each time they load it.
-    """
-    if noted.get("key") == _known_key(key_pem, public_key):
-        return
-    if keys.fingerprint(keys.load(key_pem)) != public_key:
-        raise CertfleetError("the private key belongs to another certificate")
-
-
-def _known_key(key_pem: bytes, public_key: str) -> dict[str, str]:
-    """That this file holds the private key to this public key."""
-    return {"file_sha256": hashlib.sha256(key_pem).hexdigest(), "public_key_sha256": public_key}
-
-
-def _pending(csr_pem: str, facts: dict[str, Any], request: dict[str, Any]) -> Pending:
-    return Pending(
-        csr_pem=csr_pem,
-        identifiers=tuple(facts["identifiers"]),
-        key_type=facts["key_type"],
-        public_key_sha256=facts["public_key_sha256"],
-        request={name: value for name, value in request.items() if name != "key"},
-    )
-
-
-def _needed(folder: Folder, name: str) -> bytes:
-    data = folder.read(name)
-    if data is None:
-        raise CertfleetError(f"{name} is missing")
-    return data
-
-
-def _json(data: bytes | None) -> dict[str, Any]:
-    try:
-        content = json.loads(data or b"{}")
-    except ValueError:
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def _to_json(content: dict[str, Any]) -> bytes:
-    return (json.dumps(content, indent=2, sort_keys=True) + "\n").encode("utf-8")

@@ -5,29 +5,27 @@
 """Files of the store: nothing is followed, nothing is half-written, nothing is open to others for an instant.
 
 Every operation is relative to the descriptor of an open directory, so that no name on the way can be swapped for a
-link between the check and the use. Files are written beside and renamed, with their final mode and owner from the
-first byte, and reach the disk before their name does.
+link between the check and the use. Files are written beside and renamed, with their final mode, owner and SELinux
+context from the first byte, and reach the disk before their name does.
 """
 
 from __future__ import annotations
 
 import errno
-import grp
 import os
-import pwd
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import Callable
 
 from .._errors import CertfleetError
+from . import selinux
+from .ownership import Ownership
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-_OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _MAX_FILE = 1024 * 1024
-_STORE_MODE = 0o755
 
 #: Called with the name of each step before it changes anything; tests end the process there.
 Step = Callable[[str], None]
@@ -37,86 +35,22 @@ def no_step(name: str) -> None:
     """The step of ordinary runs."""
 
 
-@dataclass(frozen=True)
-class Ownership:
-    """Who may read: uid and gid to set, None leaves what there is. With a group, directories and keys open to it."""
-
-    uid: int | None = None
-    gid: int | None = None
-
-    @property
-    def directory_mode(self) -> int:
-        return 0o700 if self.gid is None else 0o750
-
-    def file_mode(self, *, secret: bool) -> int:
-        if not secret:
-            return 0o644
-        return 0o600 if self.gid is None else 0o640
-
-    @classmethod
-    def of(cls, owner: str | None, group: str | None) -> Ownership:
-        """From names or numbers in text form. Raises CertfleetError for one that the host does not know."""
-        return cls(_uid(owner), _gid(group))
-
-
-def _uid(owner: str | None) -> int | None:
-    if not owner:
-        return None
-    try:
-        return int(owner) if owner.isdigit() else pwd.getpwnam(owner).pw_uid
-    except KeyError as error:
-        raise CertfleetError(f"there is no user {owner!r} here", remedy="Create it, or change owner.") from error
-
-
-def _gid(group: str | None) -> int | None:
-    if not group:
-        return None
-    try:
-        return int(group) if group.isdigit() else grp.getgrnam(group).gr_gid
-    except KeyError as error:
-        raise CertfleetError(f"there is no group {group!r} here", remedy="Create it, or change group.") from error
-
-
 class Folder:
-    """An open directory of the store. Use it as a context manager, or close() it."""
+    """An open directory. Use it as a context manager, or close() it. How to come by one: parents.py.
 
-    def __init__(self, fd: int, path: str, ownership: Ownership, step: Step, *, trusting: bool = False) -> None:
+    place: its path in the end and without links, by which SELinux' policy knows it; ``path`` where that is the same.
+    trusting: read only, whoever could write there.
+    """
+
+    def __init__(
+        self, fd: int, path: str, ownership: Ownership, step: Step, *, place: str = "", trusting: bool = False
+    ) -> None:
         self.fd = fd
         self.path = path
+        self.place = place or path
         self.ownership = ownership
         self._step = step
         self._trusting = trusting
-        if not trusting:
-            try:
-                self._refuse_foreign()
-            except CertfleetError:
-                os.close(fd)
-                raise
-
-    @classmethod
-    def open_store(cls, path: str, *, create: bool, step: Step = no_step, trusting: bool = False) -> Folder | None:
-        """The store's own directory; None when it is not there and ``create`` is false. Raises CertfleetError.
-
-        trusting: read only, whoever owns it.
-        """
-        if not os.path.isabs(path):
-            raise CertfleetError(f"store_path {path!r} is not an absolute path")
-        path = os.path.normpath(path)
-        made = False
-        with _explained(path):
-            if create and not os.path.lexists(path):
-                step("make the store")
-                os.makedirs(os.path.dirname(path), mode=_STORE_MODE, exist_ok=True)
-                with suppress(FileExistsError):
-                    os.mkdir(path, _STORE_MODE)
-                    made = True
-            try:
-                fd = os.open(path, _OPEN_DIRECTORY)
-            except FileNotFoundError:
-                return None
-            if made:
-                os.fchmod(fd, _STORE_MODE)
-        return cls(fd, path, Ownership(), step, trusting=trusting)
 
     def __enter__(self) -> Folder:
         return self
@@ -126,6 +60,14 @@ class Folder:
 
     def close(self) -> None:
         os.close(self.fd)
+
+    def refuse_foreign(self) -> None:
+        """Raises CertfleetError, and closes it, when it belongs to or can be written by someone else."""
+        try:
+            self._refuse_foreign()
+        except CertfleetError:
+            self.close()
+            raise
 
     def _refuse_foreign(self) -> None:
         status = os.fstat(self.fd)
@@ -142,12 +84,12 @@ class Folder:
 
     def names(self) -> list[str]:
         """What is in it, sorted."""
-        with _explained(self.path):
+        with explained(self.path):
             return sorted(os.listdir(self.fd))
 
     def kind(self, name: str) -> str | None:
         """``directory``, ``file``, ``link`` or ``other``; None when there is nothing of that name."""
-        with _explained(self._in(name)):
+        with explained(self._in(name)):
             try:
                 mode = os.stat(name, dir_fd=self.fd, follow_symlinks=False).st_mode
             except FileNotFoundError:
@@ -158,34 +100,44 @@ class Folder:
             return "file"
         return "link" if stat.S_ISLNK(mode) else "other"
 
-    def sub(self, name: str, ownership: Ownership | None = None) -> Folder:
-        """The directory of that name in it. Raises CertfleetError, also for a link in its place."""
-        with _explained(self._in(name)):
-            fd = os.open(name, _OPEN_DIRECTORY, dir_fd=self.fd)
-        return Folder(fd, self._in(name), ownership or self.ownership, self._step, trusting=self._trusting)
+    def sub(self, name: str, ownership: Ownership | None = None, *, becomes: str = "") -> Folder:
+        """The directory of that name in it. Raises CertfleetError, also for a link in its place.
 
-    def make(self, name: str, ownership: Ownership | None = None) -> Folder:
+        becomes: the name that it is going to have.
+        """
+        with explained(self._in(name)):
+            fd = os.open(name, OPEN_DIRECTORY, dir_fd=self.fd)
+        place = os.path.join(self.place, becomes or name)
+        ownership = ownership or self.ownership
+        folder = Folder(fd, self._in(name), ownership, self._step, place=place, trusting=self._trusting)
+        if not self._trusting:
+            folder.refuse_foreign()
+        return folder
+
+    def make(self, name: str, ownership: Ownership | None = None, *, becomes: str = "") -> Folder:
         """As sub(), the directory made when it is not there."""
-        with _explained(self._in(name)):
+        with explained(self._in(name)):
             if self.kind(name) is None:
                 self._step(f"make {name}")
                 os.mkdir(name, 0o700, dir_fd=self.fd)
-        folder = self.sub(name, ownership)
+        folder = self.sub(name, ownership, becomes=becomes)
         try:
-            folder.settle()
+            # An empty one was perhaps made by a run that ended before this.
+            folder.settle(fresh=not folder.names())
         except BaseException:
             folder.close()
             raise
         return folder
 
-    def settle(self) -> None:
-        """Give the directory itself the declared owner, group and mode."""
-        with _explained(self.path):
-            _settle(self.fd, self.ownership, self.ownership.directory_mode)
+    def settle(self, *, fresh: bool = False) -> None:
+        """Give the directory itself the declared owner, group, mode and context. fresh: it is new."""
+        with explained(self.path):
+            self.ownership.settle(self.fd, self.ownership.directory_mode)
+            selinux.apply(self.fd, self.place, self.ownership.context, fresh=fresh)
 
     def read(self, name: str) -> bytes | None:
         """The content of a regular file; None when there is none. Raises CertfleetError for a link in its place."""
-        with _explained(self._in(name)):
+        with explained(self._in(name)):
             try:
                 fd = os.open(name, _READ, dir_fd=self.fd)
             except FileNotFoundError:
@@ -198,13 +150,14 @@ class Folder:
     def write(self, name: str, data: bytes, *, secret: bool = False) -> None:
         """Write the whole file beside, then rename it into place. Raises CertfleetError, nothing half-written left."""
         beside = f".{name}.new"
-        with _explained(self._in(name)):
+        with explained(self._in(name)):
             self._unlink(beside)
             self._step(f"create {name}")
             fd = os.open(beside, _CREATE, 0o600, dir_fd=self.fd)
             try:
                 with os.fdopen(fd, "wb") as file:
-                    _settle(fd, self.ownership, self.ownership.file_mode(secret=secret))
+                    self.ownership.settle(fd, self.ownership.file_mode(secret=secret))
+                    selinux.apply(fd, os.path.join(self.place, name), self.ownership.context, fresh=True)
                     self._step(f"fill {name}")
                     file.write(data)
                     file.flush()
@@ -221,10 +174,11 @@ class Folder:
         if self.kind(name) not in {None, "link"}:
             raise CertfleetError(f"{self._in(name)} is not a link", remedy="Move it away.")
         beside = f".{name}.new"
-        with _explained(self._in(name)):
+        with explained(self._in(name)):
             self._unlink(beside)
             self._step(f"link {name}")
             os.symlink(target, beside, dir_fd=self.fd)
+            selinux.apply(self.fd, os.path.join(self.place, name), self.ownership.context, fresh=True, link=beside)
             self._step(f"switch {name}")
             os.rename(beside, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
             self._step(f"sync {name}")
@@ -232,7 +186,7 @@ class Folder:
 
     def target(self, name: str) -> str | None:
         """Where a link points; None when there is nothing. Raises CertfleetError when it is not a link."""
-        with _explained(self._in(name)):
+        with explained(self._in(name)):
             try:
                 return os.readlink(name, dir_fd=self.fd)
             except FileNotFoundError:
@@ -244,14 +198,14 @@ class Folder:
 
     def rename(self, old: str, new: str) -> None:
         """Rename within the directory; both names and what is in them reach the disk."""
-        with _explained(self._in(old)):
+        with explained(self._in(old)):
             self._step(f"rename {old} to {new}")
             os.rename(old, new, src_dir_fd=self.fd, dst_dir_fd=self.fd)
             os.fsync(self.fd)
 
     def unlink(self, name: str) -> None:
         """Remove a file or a link; nothing happens when there is none."""
-        with _explained(self._in(name)):
+        with explained(self._in(name)):
             self._step(f"unlink {name}")
             self._unlink(name)
             os.fsync(self.fd)
@@ -262,7 +216,7 @@ class Folder:
             self.unlink(name)
             return
         gone = name if name.startswith(".") else f".{name}.old"
-        with _explained(self._in(name)):
+        with explained(self._in(name)):
             if gone != name:
                 if self.kind(gone) is not None:
                     self.remove(gone)
@@ -285,29 +239,41 @@ class Folder:
                 self.remove(name)
 
     def correct(self, name: str, *, secret: bool, dry: bool) -> bool:
-        """Bring a file's owner, group and mode to what is declared; True when they were not. dry: only tell."""
-        with _explained(self._in(name)):
+        """Bring a file's owner, group, mode and context to what is declared; True when one was not. dry: only tell."""
+        with explained(self._in(name)):
             fd = os.open(name, _READ, dir_fd=self.fd)
             try:
-                mode = self.ownership.file_mode(secret=secret)
-                if _settled(fd, self.ownership, mode):
-                    return False
-                if not dry:
-                    self._step(f"correct {name}")
-                    _settle(fd, self.ownership, mode)
-                return True
+                return self._correct(fd, name, self.ownership.file_mode(secret=secret), dry=dry)
             finally:
                 os.close(fd)
 
     def correct_self(self, *, dry: bool) -> bool:
         """As correct(), for the directory itself."""
-        with _explained(self.path):
-            if _settled(self.fd, self.ownership, self.ownership.directory_mode):
-                return False
-            if not dry:
-                self._step(f"correct {self.path}")
-                self.settle()
-            return True
+        with explained(self.path):
+            return self._correct(self.fd, "", self.ownership.directory_mode, dry=dry)
+
+    def correct_link(self, name: str, *, dry: bool) -> bool:
+        """As correct(), for a symbolic link, which has a context only."""
+        with explained(self._in(name)):
+            return self._relabel(self.fd, name, link=name, dry=dry)
+
+    def _correct(self, fd: int, name: str, mode: int, *, dry: bool) -> bool:
+        """name: empty for the directory itself."""
+        changed = not self.ownership.settled(fd, mode)
+        if changed and not dry:
+            self._step(f"correct {name or self.path}")
+            self.ownership.settle(fd, mode)
+        return self._relabel(fd, name, dry=dry) or changed
+
+    def _relabel(self, fd: int, name: str, *, dry: bool, link: str = "") -> bool:
+        place = os.path.join(self.place, name) if name else self.place
+        context = self.ownership.context
+        if not selinux.apply(fd, place, context, fresh=False, dry=True, link=link):
+            return False
+        if not dry:
+            self._step(f"relabel {name or self.path}")
+            selinux.apply(fd, place, context, fresh=False, link=link)
+        return True
 
     def _unlink(self, name: str) -> None:
         with suppress(FileNotFoundError):
@@ -317,30 +283,8 @@ class Folder:
         return os.path.join(self.path, name)
 
 
-def _settled(fd: int, ownership: Ownership, mode: int) -> bool:
-    status = os.fstat(fd)
-    return (
-        stat.S_IMODE(status.st_mode) == mode
-        and ownership.uid in {None, status.st_uid}
-        and ownership.gid in {None, status.st_gid}
-    )
-
-
-def _settle(fd: int, ownership: Ownership, mode: int) -> None:
-    """Owner and group first: chown clears nothing that chmod set, and no group reads before it is the right one."""
-    status = os.fstat(fd)
-    if ownership.uid not in {None, status.st_uid} or ownership.gid not in {None, status.st_gid}:
-        os.fchown(
-            fd,
-            -1 if ownership.uid is None else ownership.uid,
-            -1 if ownership.gid is None else ownership.gid,
-        )
-    if stat.S_IMODE(status.st_mode) != mode:
-        os.fchmod(fd, mode)
-
-
 @contextmanager
-def _explained(path: str) -> Iterator[None]:
+def explained(path: str) -> Iterator[None]:
     """An OSError becomes one line that names the path."""
     try:
         yield

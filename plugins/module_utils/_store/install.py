@@ -16,6 +16,7 @@ from .._batch import finish, results_or_cause
 from .._errors import CertfleetError
 from .._module import require
 from .._renewal import Held
+from . import selinux
 from ._library import CRYPTOGRAPHY_IMPORT_ERROR
 from .declared import Declared, names_once, parse
 from .entry import Entry, Store, Version
@@ -49,6 +50,7 @@ def main_work(module: AnsibleModule) -> dict[str, Any]:
 
     def work() -> list[dict[str, Any]]:
         require(cryptography=CRYPTOGRAPHY_IMPORT_ERROR)
+        selinux.leave_alone(module._selinux_special_fs)
         if params["keep_versions"] < 1:
             raise CertfleetError(f"keep_versions is {params['keep_versions']}", remedy="Give 1 or more.")
         settings = Settings(

@@ -16,7 +16,7 @@ from .._batch import finish, results_or_cause, run_batch
 from .._errors import CertfleetError
 from .._module import require
 from .._renewal import Clock, Decision, Held, Reason, Wanted, decide, next_run, parse_instant, utc_now
-from . import keys, published
+from . import keys, published, selinux
 from ._library import CRYPTOGRAPHY_IMPORT_ERROR
 from .declared import Declared, names_once, parse
 from .entry import PENDING_LIFETIME, Entry, Pending, Store, Version
@@ -58,6 +58,7 @@ def main_work(module: AnsibleModule) -> dict[str, Any]:
     params = module.params
 
     def work() -> list[dict[str, Any]]:
+        selinux.leave_alone(module._selinux_special_fs)
         return _request_all(params, check=module.check_mode)
 
     results = results_or_cause(module, params["certificates"], work, _empty)

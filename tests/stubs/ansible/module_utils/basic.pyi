@@ -18,6 +18,7 @@ class AnsibleModule:
     no_log_values: set[str]
     _diff: bool
     _name: str
+    _selinux_special_fs: list[str]
     _verbosity: int
     def __init__(
         self,

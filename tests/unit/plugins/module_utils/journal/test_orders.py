@@ -12,13 +12,19 @@ from typing import Any
 
 import pytest
 from ansible_collections.certfleet.acme.plugins.module_utils._errors import CertfleetError
+from ansible_collections.certfleet.acme.plugins.module_utils._issuance_items import Item
+from ansible_collections.certfleet.acme.plugins.module_utils._issuance_orders import OrderNotes
 from ansible_collections.certfleet.acme.plugins.module_utils._journal import folder as folders
 from ansible_collections.certfleet.acme.plugins.module_utils._journal.folder import ORDER_LIFE, Folder
 from ansible_collections.certfleet.acme.plugins.module_utils._journal.model import PASSING, Noted, Placed, Run
 from ansible_collections.certfleet.acme.plugins.module_utils._journal.run import Journal
+from ansible_collections.certfleet.acme.plugins.module_utils._store.keys import make_csr
+from cryptography.hazmat.primitives.asymmetric import ec
 
 ONE = Noted("https://ca.example/dir", "https://ca.example/order/1", ("a.example",), "11")
-TWO = Noted("https://ca.example/dir", "https://ca.example/order/2", ("b.example", "c.example"), "22")
+TWO = Noted(
+    "https://ca.example/dir", "https://ca.example/order/2", ("b.example", "c.example"), "22", ("tlsserver", "", "")
+)
 VALUE = Placed("route53", "", "example", "Z1", "_acme-challenge.a.example", "value")
 
 
@@ -103,3 +109,22 @@ def test_a_journal_that_is_full_stops_no_order(path: Path, monkeypatch: pytest.M
         with pytest.raises(CertfleetError):
             journal.announce([VALUE])
         monkeypatch.undo()
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ({}, False),
+        ({"profile": "tlsserver"}, True),
+        ({"profile": "classic"}, False),
+        ({"profile": "tlsserver", "not_after": "2027-01-01T00:00:00Z"}, False),
+    ],
+)
+def test_an_order_is_gone_on_with_only_by_who_asks_for_the_same(path: Path, asked: dict[str, str], found: bool) -> None:
+    dead(path, TWO)
+    names = ["c.example", "b.example"]
+    key = ec.generate_private_key(ec.SECP256R1())
+    wanted = Item({"name": "one", "csr_content": make_csr(key, names), **asked}, identifiers=names)
+    with closing(begin(path)) as journal:
+        OrderNotes(journal, TWO.directory).find_earlier([wanted])
+    assert wanted.spec.get("order_uri") == (TWO.uri if found else None)

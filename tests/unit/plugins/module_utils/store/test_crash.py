@@ -10,8 +10,6 @@ import errno
 import json
 import os
 import shutil
-import signal
-import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -20,69 +18,16 @@ from typing import Any
 
 import pytest
 from ansible_collections.certfleet.acme.plugins.module_utils._errors import CertfleetError
-from ansible_collections.certfleet.acme.plugins.module_utils._store import install as installation
-from ansible_collections.certfleet.acme.plugins.module_utils._store import request
-from ansible_collections.certfleet.acme.plugins.module_utils._store.entry import Store
-from ansible_collections.certfleet.acme.plugins.module_utils._store.files import Ownership, no_step
-from ansible_collections.certfleet.acme.plugins.module_utils._store.transaction import Transaction
 
-from tests.support.small_ca import SmallCA
+from tests.support.stored import CA, Step, active, ask, killed_at, killed_at_change, put
 
-CA = SmallCA()
-DECLARED: dict[str, Any] = {
-    "name": "web",
-    "identifiers": ["example.com"],
-    "key_type": "ecdsa-p256",
-    "profile": None,
-    "renew_when_remaining": None,
-    "force": False,
-    "owner": None,
-    "group": None,
-    "deploy": {"check": None, "reload": ["reload"], "endpoints": None, "timeout": 1},
-}
-Step = Callable[[str], None]
+BrokenOffAt = Callable[[int, Callable[[Step], Any]], bool]
 
 
-def ask(root: Path, *, force: bool = False, step: Step = no_step) -> dict[str, Any]:
-    settings = request.Settings(acme_directory=None, renew=True, force=force, check=False)
-    with Store(str(root), create=True, step=step) as store:
-        return request.request_one(store, settings, DECLARED)
-
-
-def put(root: Path, issued: list[dict[str, Any]], *, step: Step = no_step) -> dict[str, Any]:
-    def reload(argv: object) -> None:
-        try:
-            step("reload")
-        except OSError as error:
-            raise CertfleetError(str(error)) from error
-
-    settings = installation.Settings(
-        activate=True, keep=1, check=False, transaction=Transaction(command=reload), step=step
-    )
-    (result,) = installation.install(str(root), [DECLARED], issued, settings)
-    return result
-
-
-def killed_at(number: int, work: Callable[[Step], Any]) -> bool:
-    """Run ``work`` in a child that dies by SIGKILL at the step of that number; False when it ended before."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads: this child starts none
-        child = os.fork()
-    if child == 0:
-        count = 0
-
-        def step(_name: str) -> None:
-            nonlocal count
-            if count == number:
-                os.kill(os.getpid(), signal.SIGKILL)
-            count += 1
-
-        try:
-            work(step)
-        finally:
-            os._exit(0)
-    _pid, status = os.waitpid(child, 0)
-    return os.WIFSIGNALED(status)
+@pytest.fixture(autouse=True)
+def _no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that is killed loses nothing that the kernel has got."""
+    monkeypatch.setattr(os, "fsync", lambda _fd: None)
 
 
 def full_at(number: int, work: Callable[[Step], Any]) -> bool:
@@ -100,48 +45,68 @@ def full_at(number: int, work: Callable[[Step], Any]) -> bool:
     return count > number
 
 
-def copied(start: Path, number: int) -> Path:
+def steps_of(work: Callable[[Step], Any]) -> list[str]:
+    names: list[str] = []
+    work(names.append)
+    return names
+
+
+def copied(start: Path, number: int | str) -> Path:
     root = start.parent / str(number)
     shutil.copytree(start, root, symlinks=True)
     return root
 
 
-def active(root: Path) -> dict[str, Any]:
-    """Facts of the current version, which must be whole."""
-    with Store(str(root), create=False) as store:
-        entry = store.entry("web", Ownership(), create=False)
-        assert entry is not None
-        with entry:
-            label = entry.current()
-            assert label is not None
-            version = entry.load(label)
-    assert version.broken == ""
-    return version.facts
+def serial(root: Path) -> str | None:
+    """Of the current version, which must be whole; None when there is none."""
+    facts = active(root)
+    return facts["serial"] if facts else None
 
 
 def leftovers(root: Path) -> list[str]:
     return [str(path) for path in root.rglob(".*")]
 
 
-@pytest.mark.parametrize("broken_off_at", [killed_at, full_at])
-def test_the_installation_of_a_new_certificate(
-    tmp_path: Path, broken_off_at: Callable[[int, Callable[[Step], Any]], bool]
-) -> None:
+def put_with(root: Path, issued: list[dict[str, Any]], step: Step, **options: Any) -> dict[str, Any]:
+    return put(root, issued, step=step, **options)
+
+
+@pytest.mark.parametrize("broken_off_at", [killed_at, killed_at_change, full_at])
+def test_the_installation_of_a_new_certificate(tmp_path: Path, broken_off_at: BrokenOffAt) -> None:
+    """Staging, activation, the notes before and after, and pruning."""
     start = tmp_path / "start"
     first = put(start, [CA.issued(ask(start))])
     second = CA.issued(ask(start, force=True))
     put(start, [second])
     third = CA.issued(ask(start, force=True))
+    steps = steps_of(partial(put_with, copied(start, "steps"), [third]))
+    assert {
+        "make .0003.new",
+        "create privkey.pem",
+        "fill privkey.pem",
+        "rename privkey.pem",
+        "rename .0003.new to 0003",
+        "rename pending to .pending.old",
+        "remove pending",
+        "link current",
+        "switch current",
+        "sync current",
+        "reload",
+        "rename certificate.json",
+        "rename 0001 to .0001.old",
+        "unlink privkey.pem",
+        "remove 0001",
+    } <= set(steps)
     number = 0
     while True:
         root = copied(start, number)
         ended = not broken_off_at(number, partial(put_with, root, [third]))
-        assert active(root)["serial"] in {second["serial"], third["serial"]}, number
+        assert serial(root) in {second["serial"], third["serial"]}, number
         # The same chain again: the key that it is for must be there still.
         done = put(root, [third])
         assert not done["failed"], (number, done)
         assert done["deployed"]
-        assert active(root)["serial"] == third["serial"]
+        assert serial(root) == third["serial"]
         assert leftovers(root) == []
         assert not (root / "web" / "pending").exists()
         assert not put(root, [third])["changed"]
@@ -150,11 +115,8 @@ def test_the_installation_of_a_new_certificate(
         if ended:
             break
         number += 1
-    assert number > 25  # the steps are really counted
-
-
-def put_with(root: Path, issued: list[dict[str, Any]], step: Step) -> dict[str, Any]:
-    return put(root, issued, step=step)
+    assert number >= len(steps) or broken_off_at is killed_at_change
+    assert number > 25
 
 
 def ask_with(root: Path, step: Step) -> dict[str, Any]:
@@ -162,9 +124,7 @@ def ask_with(root: Path, step: Step) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("broken_off_at", [killed_at, full_at])
-def test_a_request_beside_an_active_certificate(
-    tmp_path: Path, broken_off_at: Callable[[int, Callable[[Step], Any]], bool]
-) -> None:
+def test_a_request_beside_an_active_certificate(tmp_path: Path, broken_off_at: BrokenOffAt) -> None:
     start = tmp_path / "start"
     first = put(start, [CA.issued(ask(start))])
     # An ordinary request lies there, which the forced one replaces.
@@ -174,7 +134,7 @@ def test_a_request_beside_an_active_certificate(
     while True:
         root = copied(start, number)
         ended = not broken_off_at(number, partial(ask_with, root))
-        assert active(root)["serial"] == first["serial"]
+        assert serial(root) == first["serial"]
         asked = ask(root, force=True)
         assert leftovers(root) == []
         assert ask(root, force=True)["csr_content"] == asked["csr_content"]
@@ -185,10 +145,8 @@ def test_a_request_beside_an_active_certificate(
     assert number > 8
 
 
-@pytest.mark.parametrize("broken_off_at", [killed_at, full_at])
-def test_the_very_first_request_and_installation(
-    tmp_path: Path, broken_off_at: Callable[[int, Callable[[Step], Any]], bool]
-) -> None:
+@pytest.mark.parametrize("broken_off_at", [killed_at, killed_at_change, full_at])
+def test_the_very_first_request_and_installation(tmp_path: Path, broken_off_at: BrokenOffAt) -> None:
     def whole(root: Path, step: Step) -> None:
         put(root, [CA.issued(ask(root, step=step))], step=step)
 
@@ -196,11 +154,13 @@ def test_the_very_first_request_and_installation(
     while True:
         root = tmp_path / str(number) / "store"
         ended = not broken_off_at(number, partial(whole, root))
+        before = serial(root)  # none, or that of a whole version
         asked = ask(root)
         issued = [CA.issued(asked)] if asked["needs"] == "issue" else []
         done = put(root, issued)
         assert done["deployed"], (number, asked["needs"], done)
-        assert active(root)["serial"] == done["serial"]
+        assert serial(root) == done["serial"]
+        assert before in {None, done["serial"]}
         assert leftovers(root) == []
         if ended:
             break
@@ -208,29 +168,21 @@ def test_the_very_first_request_and_installation(
     assert number > 30
 
 
-def test_a_rollback_that_is_killed_leaves_a_whole_version(tmp_path: Path) -> None:
-    def failing(root: Path, issued: list[dict[str, Any]], step: Step) -> dict[str, Any]:
-        def command(argv: object) -> None:
-            step("reload")
-            raise CertfleetError("the reload failed")
-
-        transaction = Transaction(command=command)
-        settings = installation.Settings(activate=True, keep=3, check=False, transaction=transaction, step=step)
-        (result,) = installation.install(str(root), [DECLARED], issued, settings)
-        return result
-
+@pytest.mark.parametrize("broken_off_at", [killed_at, killed_at_change])
+def test_a_rollback_that_is_killed_leaves_a_whole_version(tmp_path: Path, broken_off_at: BrokenOffAt) -> None:
     start = tmp_path / "start"
     first = put(start, [CA.issued(ask(start))])
     second = CA.issued(ask(start, force=True))
+    failing = partial(put, keep=3, reload_fails=True)
     number = 0
     while True:
         root = copied(start, number)
-        ended = not killed_at(number, partial(failing, root, [second]))
-        assert active(root)["serial"] in {first["serial"], second["serial"]}
+        ended = not broken_off_at(number, partial(put_with, root, [second], keep=3, reload_fails=True))
+        assert serial(root) in {first["serial"], second["serial"]}
         # However far it came: a reload that still fails ends at the old version, one that works at the new one.
-        again = failing(root, [second], no_step)
+        again = failing(root, [second])
         assert again["failed"]
-        assert active(root)["serial"] == first["serial"], (number, again)
+        assert serial(root) == first["serial"], (number, again)
         assert put(root, [second])["deployed"]
         meta = json.loads((root / "web" / "current" / "certificate.json").read_text())
         assert meta["activating"] is None
@@ -238,3 +190,26 @@ def test_a_rollback_that_is_killed_leaves_a_whole_version(tmp_path: Path) -> Non
             break
         number += 1
     assert number > 25
+
+
+@pytest.mark.parametrize("broken_off_at", [killed_at, full_at])
+def test_a_correction_that_is_broken_off_is_finished_by_the_next_run(
+    tmp_path: Path, broken_off_at: BrokenOffAt
+) -> None:
+    start = tmp_path / "start"
+    first = put(start, [CA.issued(ask(start))])
+    ask(start, force=True)
+    wrong = [path for path in start.rglob("*") if not path.is_symlink() and path != start]
+    for path in wrong:
+        path.chmod(0o705 if path.is_dir() else 0o604)
+    number = 0
+    while True:
+        root = copied(start, number)
+        ended = not broken_off_at(number, partial(put_with, root, []))
+        assert serial(root) == first["serial"]
+        assert put(root, [])["changed"] is not ended
+        assert not put(root, [])["changed"]
+        if ended:
+            break
+        number += 1
+    assert number >= len(wrong)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.certfleet.acme.plugins.module_utils._errors import CertfleetError
-from ansible_collections.certfleet.acme.plugins.module_utils._store import files, keys
+from ansible_collections.certfleet.acme.plugins.module_utils._store import keys, parents
 from ansible_collections.certfleet.acme.plugins.module_utils._store.entry import Entry, Store
-from ansible_collections.certfleet.acme.plugins.module_utils._store.files import Folder, Ownership
+from ansible_collections.certfleet.acme.plugins.module_utils._store.files import Ownership
 
 from tests.support.small_ca import SmallCA
 
@@ -188,21 +188,21 @@ def test_owner_and_group_are_given_to_everything_but_the_request(root: Path, ent
 
 def test_a_file_has_its_final_mode_and_never_a_wider_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
-    settle = files._settle
+    settle = Ownership.settle
 
-    def settled(fd: int, ownership: Ownership, mode: int) -> None:
+    def settled(self: Ownership, fd: int, mode: int) -> None:
         seen.append(stat.S_IMODE(os.fstat(fd).st_mode))
-        settle(fd, ownership, mode)
+        settle(self, fd, mode)
 
     def step(name: str) -> None:
         if name.startswith(("fill", "rename")):
             seen.append(stat.S_IMODE((tmp_path / ".key.new").stat().st_mode))
 
-    monkeypatch.setattr(files, "_settle", settled)
+    monkeypatch.setattr(Ownership, "settle", settled)
     tmp_path.chmod(0o700)
     mask = os.umask(0)
     try:
-        folder = Folder.open_store(str(tmp_path), create=False, step=step)
+        folder, _above = parents.open_store(str(tmp_path), create=False, step=step)
         assert folder is not None
         with folder:
             folder.write("key", b"secret", secret=True)
@@ -222,7 +222,7 @@ def test_a_file_planted_in_the_last_moment_is_not_written_to(tmp_path: Path) -> 
         if name == "create key":
             os.link(victim, store / ".key.new")
 
-    folder = Folder.open_store(str(store), create=False, step=step)
+    folder, _above = parents.open_store(str(store), create=False, step=step)
     assert folder is not None
     with folder, pytest.raises(CertfleetError, match="File exists"):
         folder.write("key", b"secret", secret=True)
