@@ -128,6 +128,9 @@ def test_what_cannot_be_published_is_refused(google: CertificateManagerServer, t
     assert set(google.api.held.certificates) == {RESOURCE.replace("/web", "/theirs")}
 
     host.declared["publish"] = [to_google(google)]
+    both = [{**host.declared, "name": "other"}, host.declared]
+    result = host.module("certificate_publish", certificates=both, host="h", timeout=5, item_failures="report")
+    assert "other is published to Certificate Manager web as well" in result["certificates"][1]["msg"]
     disabled = {"status": 403, "details": [{"reason": "SERVICE_DISABLED"}], "every": 1}
     google.set_faults(disabled)
     assert "API is not enabled in project certfleet-lab" in host.publish()["msg"]

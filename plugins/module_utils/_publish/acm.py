@@ -199,7 +199,8 @@ class Acm(Publisher):
         for what, size in sizes.items():
             if size > _LIMITS[what]:
                 raise CertfleetError(f"the {what} has {size} bytes, and ACM takes {_LIMITS[what]}")
-        for key, value in {**self._own, **self._more}.items():
+        own = {} if self._declared else self._own
+        for key, value in {**own, **self._more}.items():
             if not 0 < len(key) <= 128 or len(value) > 256 or not _TAG_TEXT.fullmatch(key + value):
                 raise CertfleetError(
                     f"{key!r}: {value!r} cannot be a tag in ACM",

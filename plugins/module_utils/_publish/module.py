@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import platform
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Callable
 
 from .. import _x509
@@ -54,11 +55,19 @@ def publish_all(params: Mapping[str, Any], *, check: bool, connect: Connect | No
         raise CertfleetError(f"timeout is {params['timeout']}", remedy="Give 1 second or more.")
     host = params["host"] or platform.node()
     made = connect or Clients(os.environ).publisher
+    claims = _claims(items)
 
     def one(item: dict[str, Any]) -> dict[str, Any]:
         declared = parse(item)
         if not declared.publish:
             return _empty(item)
+        for target in declared.publish:
+            other = claims.get(target.digest, declared.name)
+            if other != declared.name:
+                raise CertfleetError(
+                    f"{other} is published to {target.title} as well",
+                    remedy="Give each certificate a target of its own.",
+                )
         with Store(params["store_path"], create=False) as store:
             return _publish_one(store, declared, host, params["timeout"], made, check=check)
 
@@ -67,6 +76,17 @@ def publish_all(params: Mapping[str, Any], *, check: bool, connect: Connect | No
         {**_empty(item), "stage": "publish", **result.as_result()} if isinstance(result, CertfleetError) else result
         for item, result in zip(items, found)
     ]
+
+
+def _claims(items: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """The first certificate that is declared for each target that can have one only."""
+    claims: dict[str, str] = {}
+    for item in items:
+        with suppress(CertfleetError):  # said when its turn comes
+            for target in published.parse(item.get("publish")):
+                if target.names_one:
+                    claims.setdefault(target.digest, item["name"])
+    return claims
 
 
 def _publish_one(

@@ -45,6 +45,11 @@ class Target:
         return f"{_KINDS[self.kind][0]} {where}" if where else _KINDS[self.kind][0]
 
     @property
+    def names_one(self) -> bool:
+        """Whether what is declared means one certificate in the cloud, whichever certificate here it is declared for."""
+        return self.kind != "acm" or bool(self.options.get("certificate_arn"))
+
+    @property
     def digest(self) -> str:
         """What it is noted under."""
         content = [self.kind, [self.options.get(name) or None for name in _KINDS[self.kind][1]]]
