@@ -46,7 +46,7 @@ class Target:
 
     @property
     def names_one(self) -> bool:
-        """Whether what is declared means one certificate in the cloud, whichever certificate here it is declared for."""
+        """Whether what is declared means one certificate in the cloud, whatever it is declared for here."""
         return self.kind != "acm" or bool(self.options.get("certificate_arn"))
 
     @property
