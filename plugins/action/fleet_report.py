@@ -14,7 +14,7 @@ from ansible_collections.certfleet.acme.plugins.plugin_utils import _play, _repo
 
 
 class ActionModule(ActionBase):
-    _VALID_ARGS = frozenset(("requested", "obtained", "installed", "revoked"))
+    _VALID_ARGS = frozenset(("requested", "obtained", "installed", "published", "revoked"))
     _requires_connection = False
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -23,10 +23,11 @@ class ActionModule(ActionBase):
         check_mode = bool(self._task.check_mode)
         rows: list[dict[str, Any]] = []
         for host in _play.play_hosts(task_vars):
-            requested, obtained, installed, revoked = (
-                self._items(task_vars, host, step) for step in ("requested", "obtained", "installed", "revoked")
+            requested, obtained, installed, published, revoked = (
+                self._items(task_vars, host, step)
+                for step in ("requested", "obtained", "installed", "published", "revoked")
             )
-            rows += _report.rows_of_host(host, requested, obtained, installed, check_mode=check_mode)
+            rows += _report.rows_of_host(host, requested, obtained, installed, published, check_mode=check_mode)
             rows += _report.rows_of_revocations(host, revoked, check_mode=check_mode)
         lost = _play.lost_hosts(task_vars)
         report = _report.lines(rows, lost, _play.waiting_hosts(task_vars))

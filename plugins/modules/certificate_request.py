@@ -26,7 +26,7 @@ description:
     C(profile_changed), C(ca_changed), C(expired), C(ari) (the CA asked for renewal), C(due),
     C(key_location_changed) (the key is one of other hosts too, and one of its own is declared) and C(shared_elsewhere)
     (another host has the certificate that all are to serve) for RV(certificates[].needs=issue), C(adopted),
-    C(pending_install), C(files_differ) (formats, links or copies) and C(not_deployed) for
+    C(pending_install), C(files_differ) (formats, links or copies), C(not_deployed) and C(not_published) for
     RV(certificates[].needs=install).
   - A certificate that is on the host already is taken over where O(certificates[].adopt) says where it is. The text of
     C(adopted) says which, and that of C(missing) why not.

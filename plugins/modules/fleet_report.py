@@ -10,9 +10,10 @@ module: fleet_report
 short_description: Say what became of each certificate of a play
 version_added: 1.0.0
 description:
-  - Puts together what M(certfleet.acme.certificate_request), M(certfleet.acme.acme_certificate) and
-    M(certfleet.acme.certificate_install) registered on the hosts of a play, and says for each certificate what was
-    done, why, and for each failure its cause. Hosts that left the play are named.
+  - Puts together what M(certfleet.acme.certificate_request), M(certfleet.acme.acme_certificate),
+    M(certfleet.acme.certificate_install) and M(certfleet.acme.certificate_publish) registered on the hosts of a play,
+    and says for each certificate what was done, why, and for each failure its cause. Hosts that left the play are
+    named.
   - The rows are also given as the job's artifacts (C(set_stats)) under C(certfleet_certificates_report) and
     C(certfleet_lost_hosts), where AWX and Automation Platform keep them.
   - Runs no module on any host. Use it with C(run_once).
@@ -40,6 +41,9 @@ options:
     type: str
   installed:
     description: The variable that the hosts registered M(certfleet.acme.certificate_install) under.
+    type: str
+  published:
+    description: The variable that the hosts registered M(certfleet.acme.certificate_publish) under.
     type: str
   revoked:
     description: The variable that the hosts registered M(certfleet.acme.acme_revoke) under.

@@ -13,16 +13,16 @@ Items = Iterable[Mapping[str, Any]]
 
 
 def rows_of_host(
-    host: str, requested: Items, obtained: Items, installed: Items, *, check_mode: bool
+    host: str, requested: Items, obtained: Items, installed: Items, published: Items = (), *, check_mode: bool
 ) -> list[dict[str, Any]]:
     """One row for each certificate of a host, in the order of the declaration.
 
-    requested, obtained, installed: the items that certificate_request, acme_certificate and certificate_install
-    returned for this host; any of them may be empty because its task did not run.
-    A row: host, name, outcome (failed, planned, served, staged, obtained, unchanged), why (texts), serial,
+    requested, obtained, installed, published: the items that certificate_request, acme_certificate, certificate_install
+    and certificate_publish returned for this host; any of them may be empty because its task did not run.
+    A row: host, name, outcome (failed, planned, served, staged, published, obtained, unchanged), why (texts), serial,
     previous_serial, not_after, msg.
     """
-    steps = [{str(item.get("name")): item for item in items} for items in (requested, obtained, installed)]
+    steps = [{str(item.get("name")): item for item in items} for items in (requested, obtained, installed, published)]
     names = list(dict.fromkeys(name for step in steps for name in step))
     return [_row(host, name, *(step.get(name, {}) for step in steps), check_mode=check_mode) for name in names]
 
@@ -33,18 +33,23 @@ def _row(
     request: Mapping[str, Any],
     obtained: Mapping[str, Any],
     install: Mapping[str, Any],
+    publish: Mapping[str, Any],
     *,
     check_mode: bool,
 ) -> dict[str, Any]:
     current = request.get("current") or {}
     # The first step that failed holds the cause; what comes after it only follows from it.
-    failure = next((step for step in (request, obtained, install) if step.get("failed")), None)
+    failure = next((step for step in (request, obtained, install, publish) if step.get("failed")), None)
     if failure is not None:
         outcome = "failed"
-    elif check_mode and (request.get("needs", "nothing") != "nothing" or install.get("changed")):
+    elif check_mode and (
+        request.get("needs", "nothing") != "nothing" or install.get("changed") or publish.get("changed")
+    ):
         outcome = "planned"
     elif install.get("changed"):
         outcome = "served" if install.get("deployed") else "active" if install.get("active") else "staged"
+    elif publish.get("changed"):
+        outcome = "published"
     elif obtained:
         outcome = "obtained"
     else:
@@ -57,11 +62,16 @@ def _row(
             *(str(reason.get("text")) for reason in request.get("reasons") or []),
             *([f"with the key of {obtained['shared_from']}"] if obtained.get("shared_from") else []),
         ],
-        "serial": install.get("serial") or obtained.get("serial") or current.get("serial"),
+        "serial": install.get("serial") or publish.get("serial") or obtained.get("serial") or current.get("serial"),
         "previous_serial": install.get("previous_serial") or (current.get("serial") if obtained else None),
         "not_after": obtained.get("not_after") or current.get("not_after"),
-        "msg": failure.get("msg") if failure is not None else None,
+        "msg": _cause(failure) if failure is not None else None,
     }
+
+
+def _cause(failure: Mapping[str, Any]) -> str:
+    """The cause in words that say so when only the publishing failed: the host itself serves the certificate."""
+    return f"publish: {failure.get('msg')}" if failure.get("stage") == "publish" else str(failure.get("msg"))
 
 
 _SENTENCES = {
@@ -69,6 +79,7 @@ _SENTENCES = {
     "active": "new certificate in place, serial {serial}, until {not_after}; no endpoint to prove it at",
     "staged": "new certificate staged, serial {serial}, until {not_after}",
     "obtained": "certificate obtained, serial {serial}, until {not_after}",
+    "published": "certificate published, serial {serial}, until {not_after}",
     "unchanged": "nothing to do, serial {serial}, until {not_after}",
     "planned": "would change",
     "revoked": "revoked, serial {serial}",

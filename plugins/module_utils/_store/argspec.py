@@ -12,6 +12,7 @@ from .._tls.protocols import STARTTLS_ARGSPEC
 from .formats import FORMATS
 from .keys import DEFAULT_KEY_TYPE, KEY_TYPES
 from .outputs import SOURCES
+from .publish_argspec import PUBLISH
 
 DEFAULT_STORE_PATH = "/etc/certfleet"
 SHARED = "shared"
@@ -78,6 +79,7 @@ CERTIFICATE: dict[str, dict[str, Any]] = {
     "files": {"type": "list", "elements": "dict", "options": _FILE},
     "deploy": {"type": "dict", "options": _DEPLOY},
     "adopt": _ADOPT,
+    "publish": PUBLISH,
 }
 
 #: What certificate_request is told of certificates that other hosts have.

@@ -18,6 +18,7 @@ from typing import Any
 from .._errors import CertfleetError
 from .._names import certificate_name, is_ip, validate_identifiers
 from .._renewal import Wanted
+from . import published
 from .adopt import Source
 from .argspec import SHARED
 from .formats import Keystore, parse_formats
@@ -78,6 +79,7 @@ class Declared:
     files: tuple[Output, ...] = ()
     adopt: Source | None = None
     shared: bool = False
+    publish: tuple[published.Target, ...] = ()
 
     def wanted(self, acme_directory: str | None = None, *, force: bool = False) -> Wanted:
         return Wanted(
@@ -110,6 +112,7 @@ def parse(item: dict[str, Any]) -> Declared:
         files=parse_outputs(name, item, files, ownership),
         adopt=Source.of(item.get("adopt")),
         shared=item.get("key_location") == SHARED,
+        publish=published.parse(item.get("publish")),
     )
     declared.wanted()  # refuses a share that is none
     return declared

@@ -17,7 +17,7 @@ from .._batch import finish, results_or_cause, run_batch
 from .._errors import CertfleetError
 from .._module import require
 from .._renewal import Clock, Decision, Held, Reason, Wanted, decide, next_run, parse_instant, utc_now
-from . import adopt, keys, selinux, sharing
+from . import adopt, keys, published, selinux, sharing
 from ._library import CRYPTOGRAPHY_IMPORT_ERROR
 from .argspec import SHARED
 from .declared import Declared, names_once, parse
@@ -208,6 +208,10 @@ def _need_of_versions(entry: Entry | None, declared: Declared, settings: Setting
     if declared.deploy and active.deployed_digest != declared.deploy.digest():
         text = f"it is not proven that the service serves version {active.label}, deployed as declared now"
         reasons += (Reason("not_deployed", text),)
+    lacking = published.lacking(entry, active, declared.publish)
+    if lacking:
+        text = f"version {active.label} is not published to {', '.join(target.title for target in lacking)}"
+        reasons += (Reason("not_published", text),)
     return Need("install" if reasons else "nothing", reasons, active)
 
 

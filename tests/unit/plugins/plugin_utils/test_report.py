@@ -16,8 +16,10 @@ OBTAINED = {"name": "web", "serial": "b2", "not_after": "2027-02-01T00:00:00Z", 
 SERVED = {"name": "web", "serial": "b2", "previous_serial": "a1", "changed": True, "active": True, "deployed": True}
 
 
-def row(requested: object = (), obtained: object = (), installed: object = (), *, check_mode: bool = False) -> dict:
-    rows = _report.rows_of_host("h", requested, obtained, installed, check_mode=check_mode)  # type: ignore[arg-type]
+def row(*steps: object, check_mode: bool = False, **named: object) -> dict:
+    given = {**dict.fromkeys(("requested", "obtained", "installed"), ()), **named}
+    given.update(zip(("requested", "obtained", "installed", "published"), steps))
+    rows = _report.rows_of_host("h", **given, check_mode=check_mode)  # type: ignore[arg-type]
     assert len(rows) == 1
     return rows[0]
 
@@ -39,6 +41,17 @@ def test_the_first_failure_is_the_cause() -> None:
     found = row([REQUEST], [refused], [follows])
     assert (found["outcome"], found["msg"]) == ("failed", "the CA refuses it")
     assert _report.lines([found], [])[0] == "h web: FAILED: the CA refuses it"
+
+
+def test_what_only_the_cloud_refused_is_named_as_such() -> None:
+    refused = {"name": "web", "stage": "publish", "serial": "b2", "failed": True, "msg": "ACM: it is down"}
+    found = row([REQUEST], [OBTAINED], [SERVED], [refused])
+    assert (found["outcome"], found["msg"], found["serial"]) == ("failed", "publish: ACM: it is down", "b2")
+    published = {**refused, "stage": "published", "failed": False, "msg": "", "changed": True}
+    assert row([REQUEST], [OBTAINED], [SERVED], [published])["outcome"] == "served"
+    later = row([{**REQUEST, "needs": "install"}], [], [{**SERVED, "changed": False}], [published])
+    assert _report.lines([later], [])[0].startswith("h web: certificate published, serial b2, until")
+    assert row([REQUEST], [], [], [published], check_mode=True)["outcome"] == "planned"
 
 
 def test_nothing_due_is_silent_but_for_the_totals() -> None:
