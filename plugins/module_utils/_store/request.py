@@ -15,7 +15,7 @@ from .. import _x509
 from .._batch import finish, results_or_cause, run_batch
 from .._errors import CertfleetError
 from .._module import require
-from .._renewal import Clock, Decision, Held, Reason, Wanted, decide, next_run, parse_instant, utc_now
+from .._renewal import Clock, Decision, Held, Reason, Wanted, decide, next_run, parse_instant, spread_of, utc_now
 from . import keys
 from ._library import CRYPTOGRAPHY_IMPORT_ERROR
 from .declared import Declared, names_once, parse
@@ -42,6 +42,7 @@ class Settings:
     now: Clock = utc_now
     renewal: Renewal = field(default_factory=Renewal)
     next_run_in: datetime.timedelta = datetime.timedelta(0)
+    spread: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ def _request_all(params: dict[str, Any], *, check: bool) -> list[dict[str, Any]]
         check=check,
         renewal=Renewal.of(params["renewal_info"], params["renewal_info_answers"]),
         next_run_in=next_run(params["next_run_in"]),
+        spread=spread_of(params["renewal_spread"]),
     )
     items = params["certificates"]
     names_once(items)
@@ -163,7 +165,9 @@ def _need_of_versions(entry: Entry | None, declared: Declared, settings: Setting
 
 def _decide(wanted: Wanted, version: Version | None, settings: Settings) -> Decision:
     held = settings.renewal.held(version) if version else None
-    return decide(wanted, held, settings.now(), renew=settings.renew, next_run_in=settings.next_run_in)
+    return decide(
+        wanted, held, settings.now(), renew=settings.renew, next_run_in=settings.next_run_in, spread=settings.spread
+    )
 
 
 def _request(entry: Entry, declared: Declared, settings: Settings) -> tuple[Pending | None, bool]:

@@ -38,7 +38,9 @@ def test_the_first_failure_is_the_cause() -> None:
     follows = {"name": "web", "failed": True, "msg": "there is no chain"}
     found = row([REQUEST], [refused], [follows])
     assert (found["outcome"], found["msg"]) == ("failed", "the CA refuses it")
-    assert _report.lines([found], [])[0] == "h web: FAILED: the CA refuses it"
+    assert _report.lines([found], [])[0] == (
+        "h web: FAILED: the CA refuses it (wanted because: less than a third of its lifetime is left)"
+    )
 
 
 def test_nothing_due_is_silent_but_for_the_totals() -> None:
