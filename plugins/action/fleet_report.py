@@ -14,7 +14,6 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.certfleet.acme.plugins.plugin_utils import _play, _report
 
-
 _STEPS = ("requested", "obtained", "staged", "installed", "revoked")
 
 
