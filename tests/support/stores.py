@@ -16,11 +16,21 @@ from tests.support.host import Host
 from tests.support.small_ca import DIRECTORY, SmallCA
 
 
-def fill(root: Path, certificates: Sequence[dict[str, Any]], ca: SmallCA, *, state: str = "active") -> Path:
-    """Issue and install what a host declares. state: as certificate_install has it. Returns the store's path."""
+def fill(
+    root: Path,
+    certificates: Sequence[dict[str, Any]],
+    ca: SmallCA,
+    *,
+    state: str = "active",
+    directory: str = DIRECTORY,
+) -> Path:
+    """Issue and install what a host declares, as if it came from the CA of this directory; returns the store's path.
+
+    state: as certificate_install has it.
+    """
     host = Host(root)
-    request = host.module("certificate_request", certificates=certificates, acme_directory=DIRECTORY)
-    issued = [ca.issued(item) for item in request["certificates"]]
+    request = host.module("certificate_request", certificates=certificates, acme_directory=directory)
+    issued = [{**ca.issued(item), "acme_directory": directory} for item in request["certificates"]]
     done = host.module("certificate_install", certificates=certificates, issued=issued, state=state)
     assert not done["failed_items"], done
     return host.store
