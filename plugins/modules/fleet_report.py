@@ -43,8 +43,8 @@ options:
     type: str
   staged:
     description:
-      - The variable that the hosts registered an earlier M(certfleet.acme.certificate_install) with O(ignore:state=staged)
-        under, when O(installed) is that of a later one.
+      - The variable that the hosts registered an earlier M(certfleet.acme.certificate_install) under, one with
+        O(ignore:state=staged), when O(installed) is that of a later one.
     type: str
   revoked:
     description: The variable that the hosts registered M(certfleet.acme.acme_revoke) under.

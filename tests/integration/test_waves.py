@@ -148,21 +148,25 @@ def test_a_rollout_that_breaks_ends_at_the_canary_and_is_gone_on_with(
     assert len(done.changed) == 4
 
 
-def test_what_is_broken_beyond_the_canary_stops_there_or_where_it_is_allowed_does_not(tmp_path: Path) -> None:
-    fleet = Fleet(tmp_path, "abcde", d=LOST_LATER)
+def test_what_breaks_beyond_the_canary_stops_there_unless_so_much_is_allowed(tmp_path: Path) -> None:
+    # g fails before there is anything to roll out, e is lost after that.
+    fleet = Fleet(tmp_path, "abcdefg", e=LOST_LATER, g={"ansible_python_interpreter": "/nonexistent"})
     fleet.break_("c")
-    # Of the second wave one breaks and one is lost: half of it would be all right.
-    allowed = {"certfleet_serial": "1, 2, 100%", "certfleet_max_fail_percentage": "50%"}
-    done = fleet.run(variables=allowed, expect=2)
-    assert waves(done) == ["a", "bc", "de"]
-    assert fleet.active == "abe"
-    assert set(done.failed) == {"c", "d"}
-    assert "the host was not reached any more" in done.failed["d"]
-    assert ends(done) == "5 certificates: 3 changed, 0 unchanged, 2 failed"
-    assert not any("stops here" in line for line in done.report)
+    stopped = fleet.run(variables={"certfleet_serial": "1, 2, 100%"}, expect=2)
+    assert waves(stopped) == ["a", "bc"]
+    assert fleet.active == "ab"
+    assert ends(stopped).endswith("1 failed, 1 host lost, not reached: d, e, f")
 
-    planned = fleet.run(arguments=["--check", "--diff", "--limit", "c,e"])
+    allowed = {"certfleet_serial": 2, "certfleet_max_fail_percentage": "50%"}
+    done = fleet.run(variables=allowed, expect=2)
+    assert waves(done) == ["cd", "ef"], "what is done already takes no part"
+    assert fleet.active == "abdf"
+    assert set(done.failed) == {"c", "e", "g"}
+    assert "the host was not reached any more" in done.failed["e"]
+    assert any(line.startswith("g: FAILED: it left the play") for line in done.report)
+    assert not any("stops here" in line for line in done.report)
+    assert ends(done) == "6 certificates: 2 changed, 2 unchanged, 2 failed, 1 host lost"
+
+    planned = fleet.run(arguments=["--check", "--diff", "--limit", "c,d"])
     assert [line.split(" (")[0] for line in planned.report[:-1]] == ["c web: would change"]
-    again = fleet.run(variables={"certfleet_serial": "100%"}, arguments=["--limit", "!d"], expect=2)
-    assert waves(again) == ["c"], "the others have got it"
-    assert fleet.active == "abe"
+    assert fleet.active == "abdf"
