@@ -90,6 +90,17 @@ options:
       serial:
         description: Its serial number, hexadecimal. In check mode there may be none yet.
         type: str
+  renewal_spread:
+    description:
+      - Share of its lifetime over which the instants are spread from which certificates are due by their age, so that
+        what was issued together is not renewed together for ever. Each becomes due earlier by a part of it that its
+        fingerprint decides, the same in every run.
+      - With V(0.1), certificates of ninety days are renewed between nine and no days before a third of the lifetime is
+        left. None becomes due by it in the first half of its life; those of less than ten days are due at the half and
+        therefore not spread.
+      - A declared O(certificates[].renew_when_remaining) is meant as it is and not spread, nor is what the CA says.
+    type: float
+    default: 0
 extends_documentation_fragment:
   - certfleet.acme.attributes
   - certfleet.acme.batch
@@ -304,6 +315,7 @@ def main() -> None:
             renewal_info_answers={"type": "list", "elements": "dict"},
             next_run_in={"type": "int", "default": 0},
             shared_elsewhere={"type": "list", "elements": "dict", "options": ELSEWHERE},
+            renewal_spread={"type": "float", "default": 0},
         ),
         supports_check_mode=True,
     )

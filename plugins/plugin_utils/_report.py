@@ -13,16 +13,25 @@ Items = Iterable[Mapping[str, Any]]
 
 
 def rows_of_host(
-    host: str, requested: Items, obtained: Items, installed: Items, published: Items = (), *, check_mode: bool
+    host: str,
+    requested: Items,
+    obtained: Items,
+    installed: Items,
+    *,
+    staged: Items = (),
+    published: Items = (),
+    check_mode: bool,
 ) -> list[dict[str, Any]]:
     """One row for each certificate of a host, in the order of the declaration.
 
     requested, obtained, installed, published: the items that certificate_request, acme_certificate, certificate_install
-    and certificate_publish returned for this host; any of them may be empty because its task did not run.
+    and certificate_publish returned for this host; any of them may be empty because its task did not run. staged: what
+    certificate_install returned before, when it was to stage only.
     A row: host, name, outcome (failed, planned, served, staged, published, obtained, unchanged), why (texts), serial,
     previous_serial, not_after, msg.
     """
-    steps = [{str(item.get("name")): item for item in items} for items in (requested, obtained, installed, published)]
+    calls = (requested, obtained, staged, installed, published)
+    steps = [{str(item.get("name")): item for item in items} for items in calls]
     names = list(dict.fromkeys(name for step in steps for name in step))
     return [_row(host, name, *(step.get(name, {}) for step in steps), check_mode=check_mode) for name in names]
 
@@ -32,6 +41,7 @@ def _row(
     name: str,
     request: Mapping[str, Any],
     obtained: Mapping[str, Any],
+    staged: Mapping[str, Any],
     install: Mapping[str, Any],
     publish: Mapping[str, Any],
     *,
@@ -39,7 +49,9 @@ def _row(
 ) -> dict[str, Any]:
     current = request.get("current") or {}
     # The first step that failed holds the cause; what comes after it only follows from it.
-    failure = next((step for step in (request, obtained, install, publish) if step.get("failed")), None)
+    failure = next((step for step in (request, obtained, staged, install, publish) if step.get("failed")), None)
+    if staged.get("changed") and not install.get("changed"):
+        install = staged  # it did not come further
     if failure is not None:
         outcome = "failed"
     elif check_mode and (
@@ -64,7 +76,7 @@ def _row(
         ],
         "serial": install.get("serial") or publish.get("serial") or obtained.get("serial") or current.get("serial"),
         "previous_serial": install.get("previous_serial") or (current.get("serial") if obtained else None),
-        "not_after": obtained.get("not_after") or current.get("not_after"),
+        "not_after": obtained.get("not_after") or install.get("not_after") or current.get("not_after"),
         "msg": _cause(failure) if failure is not None else None,
     }
 
@@ -109,10 +121,37 @@ def rows_of_revocations(host: str, revoked: Items, *, check_mode: bool) -> list[
     return rows
 
 
-def lines(rows: Iterable[Mapping[str, Any]], lost: Iterable[str], waiting: Iterable[str] = ()) -> list[str]:
+def of_lost_call(requested: Items, result: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """An item for each certificate that a call was to bring into use and said nothing about, because it failed as a
+    whole or the host was not reached any more. result: what the host registered."""
+    if result.get("certificates") or not (result.get("failed") or result.get("unreachable")):
+        return []
+    cause = " ".join(str(result.get("msg") or "the module failed without a word").split())
+    if result.get("unreachable"):
+        cause = f"the host was not reached any more: {cause}"
+    wanted = [item for item in requested if item.get("needs", "nothing") != "nothing"]
+    return [{"name": item.get("name"), "changed": False, "failed": True, "msg": cause} for item in wanted]
+
+
+def stops(broken: int, wave: int, max_fail_percentage: float | None) -> bool:
+    """Whether Ansible ends the play after a wave of so many hosts of which so many fail."""
+    if broken == 0 or broken >= wave:
+        return broken > 0
+    return max_fail_percentage is not None and broken / wave > max_fail_percentage / 100
+
+
+def lines(
+    rows: Iterable[Mapping[str, Any]],
+    lost: Iterable[str],
+    waiting: Iterable[str] = (),
+    *,
+    stopped: bool = False,
+    staged: bool = False,
+) -> list[str]:
     """The report for an operator: a line for each certificate that something happened to, failures last.
 
-    lost: hosts that left the play. waiting: hosts that a later wave is to reach. Ends with a line of totals.
+    lost: hosts that left the play. waiting: hosts that a later wave is to reach, or none when the play is stopped.
+    staged: whether they have got what was obtained for them. Ends with a line of totals.
     """
     rows, lost, waiting = list(rows), list(lost), list(waiting)
     result = []
@@ -121,6 +160,8 @@ def lines(rows: Iterable[Mapping[str, Any]], lost: Iterable[str], waiting: Itera
             continue
         if row["outcome"] == "failed":
             text = f"FAILED: {row['msg']}"
+            if row["why"]:
+                text += f" (wanted because: {'; '.join(row['why'])})"
         else:
             text = _SENTENCES[row["outcome"]].format(**{key: value or "unknown" for key, value in row.items()})
             if row["previous_serial"] and row["previous_serial"] != row["serial"]:
@@ -134,6 +175,12 @@ def lines(rows: Iterable[Mapping[str, Any]], lost: Iterable[str], waiting: Itera
         for host in lost
         if host not in reported
     ]
+    if stopped and waiting:
+        state = "what was obtained for them is staged there and not in use" if staged else "they are as they were"
+        result.append(
+            f"the rollout stops here, not reached: {', '.join(waiting)}; {state}. Repair what failed and run the same "
+            "again: it goes on from here and orders nothing again that was obtained"
+        )
     totals = {outcome: sum(row["outcome"] == outcome for row in rows) for outcome in ("unchanged", "planned", "failed")}
     done = len(rows) - sum(totals.values())
     parts = [f"{done} changed", f"{totals['unchanged']} unchanged", f"{totals['failed']} failed"]
@@ -142,6 +189,6 @@ def lines(rows: Iterable[Mapping[str, Any]], lost: Iterable[str], waiting: Itera
     if lost:
         parts.append(f"{len(lost)} host{'' if len(lost) == 1 else 's'} lost")
     if waiting:
-        parts.append(f"not reached yet: {', '.join(waiting)}")
+        parts.append(f"not reached{'' if stopped else ' yet'}: {', '.join(waiting)}")
     result.append(f"{len(rows)} certificate{'' if len(rows) == 1 else 's'}: {', '.join(parts)}")
     return result

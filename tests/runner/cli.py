@@ -27,6 +27,7 @@ make bench        how many requests a certificate costs, one by one and in a bat
 make race         eight writers in one DNS zone of each provider: no value may be lost; WRITE=upsert must lose some
 make bench-dns    how many API calls 1,000 and 10,000 TXT values cost, beside other programs; PEERS=0 leaves those out
                   (for both, PROVIDER=route53 or PROVIDER=cloud_dns chooses one)
+make noop         what a run costs that finds nothing to do; HOSTS=50 CERTIFICATES=20
 make interop      what of the protocol works with which CA, on four real ones; writes docs/interop.md
 make worst        50 certificates from Pebble at its worst, then each endpoint failing in each way in turn
 make changelog    CHANGELOG.rst from changelogs/
@@ -41,6 +42,7 @@ PROGRAMS = {
     "race": "tests.benchmarks.race",
     "worst": "tests.benchmarks.worst",
     "bench-dns": "tests.benchmarks.dns_calls",
+    "noop": "tests.benchmarks.noop",
     "interop": "tests.interop",
 }
 

@@ -16,7 +16,7 @@ from .. import _x509
 from .._batch import finish, results_or_cause, run_batch
 from .._errors import CertfleetError
 from .._module import require
-from .._renewal import Clock, Decision, Held, Reason, Wanted, decide, next_run, parse_instant, utc_now
+from .._renewal import Clock, Decision, Held, Reason, Wanted, decide, next_run, parse_instant, spread_of, utc_now
 from . import adopt, keys, published, selinux, sharing
 from ._library import CRYPTOGRAPHY_IMPORT_ERROR
 from .argspec import SHARED
@@ -51,6 +51,7 @@ class Settings:
     renewal: Renewal = field(default_factory=Renewal)
     next_run_in: datetime.timedelta = datetime.timedelta(0)
     elsewhere: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    spread: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ def _request_all(params: dict[str, Any], *, check: bool) -> list[dict[str, Any]]
         renewal=Renewal.of(params["renewal_info"], params["renewal_info_answers"]),
         next_run_in=next_run(params["next_run_in"]),
         elsewhere={item["name"]: item for item in params["shared_elsewhere"] or []},
+        spread=spread_of(params["renewal_spread"]),
     )
     items = params["certificates"]
     names_once(items)
@@ -217,7 +219,9 @@ def _need_of_versions(entry: Entry | None, declared: Declared, settings: Setting
 
 def _decide(wanted: Wanted, version: Version | None, settings: Settings) -> Decision:
     held = settings.renewal.held(version) if version else None
-    return decide(wanted, held, settings.now(), renew=settings.renew, next_run_in=settings.next_run_in)
+    return decide(
+        wanted, held, settings.now(), renew=settings.renew, next_run_in=settings.next_run_in, spread=settings.spread
+    )
 
 
 def _request(entry: Entry, declared: Declared, settings: Settings) -> tuple[Pending | None, bool]:

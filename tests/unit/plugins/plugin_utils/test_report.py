@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import pytest
 from ansible_collections.certfleet.acme.plugins.plugin_utils import _report
 
 REQUEST = {
@@ -40,7 +41,9 @@ def test_the_first_failure_is_the_cause() -> None:
     follows = {"name": "web", "failed": True, "msg": "there is no chain"}
     found = row([REQUEST], [refused], [follows])
     assert (found["outcome"], found["msg"]) == ("failed", "the CA refuses it")
-    assert _report.lines([found], [])[0] == "h web: FAILED: the CA refuses it"
+    assert _report.lines([found], [])[0] == (
+        "h web: FAILED: the CA refuses it (wanted because: less than a third of its lifetime is left)"
+    )
 
 
 def test_what_only_the_cloud_refused_is_named_as_such() -> None:
@@ -116,3 +119,77 @@ def test_hosts_of_later_waves_are_named() -> None:
     assert _report.lines([], [], ["x", "y"]) == [
         "0 certificates: 0 changed, 0 unchanged, 0 failed, not reached yet: x, y"
     ]
+
+
+def test_staged_and_then_not_reached_is_staged() -> None:
+    staged = {"name": "web", "serial": "b2", "changed": True, "active": False, "deployed": False}
+    untouched = {"name": "web", "serial": "a1", "changed": False, "active": True, "deployed": True}
+
+    def outcome(*installed: dict) -> str:
+        (found,) = _report.rows_of_host("h", [REQUEST], [OBTAINED], installed, staged=[staged], check_mode=False)
+        return str(found["outcome"])
+
+    assert outcome() == "staged"
+    assert outcome(SERVED) == "served"
+    assert outcome(untouched) == "staged"
+    assert outcome({**SERVED, "failed": True, "msg": "no"}) == "failed"
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("ari", "the CA asks for renewal from 2026-11-01T00:00:00Z (https://ca.example/incident)"),
+        ("adopted", "it was found at /etc/letsencrypt/live/web"),
+        ("files_differ", "/etc/haproxy/web.pem is not what it should be"),
+    ],
+)
+def test_why_is_said_whatever_becomes_of_it(code: str, text: str) -> None:
+    request = {**REQUEST, "needs": "install", "reasons": [{"code": code, "text": text}]}
+    broken = {**SERVED, "failed": True, "msg": "the proof failed"}
+    served = row([request], [], [SERVED])
+    assert _report.lines([served], [])[0].endswith(f"; before it serial a1 ({text})")
+    failed = row([request], [], [broken])
+    assert _report.lines([failed], [])[0] == f"h web: FAILED: the proof failed (wanted because: {text})"
+    planned = row([request], [], [], check_mode=True)
+    assert _report.lines([planned], [])[0] == f"h web: would change ({text})"
+
+
+def test_a_call_that_came_to_nothing_is_told_for_each_that_it_was_for() -> None:
+    requested = [REQUEST, {"name": "other", "needs": "nothing"}, {"name": "more", "needs": "install"}]
+    lost = _report.of_lost_call(requested, {"unreachable": True, "msg": "no route\nto host"})
+    assert [(item["name"], item["msg"]) for item in lost] == [
+        ("web", "the host was not reached any more: no route to host"),
+        ("more", "the host was not reached any more: no route to host"),
+    ]
+    assert [item["msg"] for item in _report.of_lost_call(requested, {"failed": True})] == [
+        "the module failed without a word"
+    ] * 2
+    assert _report.of_lost_call(requested, {"failed": True, "certificates": [SERVED]}) == []
+    assert _report.of_lost_call(requested, {"skipped": True}) == []
+
+
+@pytest.mark.parametrize(
+    ("broken", "wave", "percentage", "ends"),
+    [
+        (0, 4, 0.0, False),
+        (1, 4, 0.0, True),
+        (1, 4, 25.0, False),
+        (2, 4, 25.0, True),
+        (3, 4, None, False),
+        (4, 4, None, True),
+        (4, 4, 100.0, True),
+        (0, 0, 0.0, False),
+    ],
+)
+def test_the_play_ends_as_ansible_ends_it(broken: int, wave: int, percentage: float | None, ends: bool) -> None:
+    assert _report.stops(broken, wave, percentage) == ends
+
+
+def test_what_is_not_reached_is_said_with_what_to_do() -> None:
+    lines = _report.lines([], [], ["x", "y"], stopped=True, staged=True)
+    assert lines == [
+        "the rollout stops here, not reached: x, y; what was obtained for them is staged there and not in use. "
+        "Repair what failed and run the same again: it goes on from here and orders nothing again that was obtained",
+        "0 certificates: 0 changed, 0 unchanged, 0 failed, not reached: x, y",
+    ]
+    assert "they are as they were" in _report.lines([], [], ["x"], stopped=True)[0]
