@@ -73,9 +73,9 @@ class Store:
 
     def entry(self, name: str, ownership: Ownership, *, create: bool) -> Entry | None:
         """The certificate of that name, None when it is not there and ``create`` is false. Raises CertfleetError."""
+        parents.refuse_owners(self._above, ownership)
         if self._folder is None:
             return None
-        parents.refuse_owners(self._above, ownership)
         if create:
             return Entry(name, self._folder.make(name, ownership))
         if self._folder.kind(name) is None:
