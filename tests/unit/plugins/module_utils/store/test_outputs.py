@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 from ansible_collections.certfleet.acme.plugins.module_utils._errors import CertfleetError
+from ansible_collections.certfleet.acme.plugins.module_utils._store import install as installation
 from ansible_collections.certfleet.acme.plugins.module_utils._store.entry import Store
 from ansible_collections.certfleet.acme.plugins.module_utils._store.outputs import check_paths
+from ansible_collections.certfleet.acme.plugins.module_utils._store.transaction import Transaction
 
-from tests.support.extras import Ground
+from tests.support.extras import CA, Ground
 
 NOBODY = 65534
 
@@ -115,7 +117,7 @@ def test_a_directory_in_its_place_is_refused_before_anything_is_switched(ground:
     assert ground.reasons(wanted) == ["files_differ"]
     for check in (True, False):
         done = ground.put(wanted, ground.new(wanted), check=check)
-        assert (done["failed"], done["stage"]) == (True, "files")
+        assert (done["failed"], done["stage"], done["rolled_back"]) == (True, "files", False)
         assert "is not a file or link" in done["msg"]
     assert os.readlink(ground.current) == f"versions/{first['version']}"
     assert list((ground.etc / "out").iterdir()) == []
@@ -128,6 +130,7 @@ def test_a_missing_directory_is_an_error_that_leaves_the_old_version(ground: Gro
     wanted = ground.declared(files=[{"path": str(ground.etc / "later" / "out"), "source": "cert.pem", "kind": "copy"}])
     done = ground.put(wanted, ground.new(wanted))
     assert "there is no directory" in done["msg"]
+    assert not done["rolled_back"], "it was seen before anything was switched"
     assert os.readlink(ground.current) == f"versions/{first['version']}"
 
 
@@ -327,11 +330,6 @@ def test_paths_that_cannot_be(ground: Ground) -> None:
 
 
 def test_a_path_that_goes_over_to_another_certificate_is_never_missing(ground: Ground) -> None:
-    from ansible_collections.certfleet.acme.plugins.module_utils._store import install as installation
-    from ansible_collections.certfleet.acme.plugins.module_utils._store.transaction import Transaction
-
-    from tests.support.extras import CA
-
     path = ground.etc / "out"
     ground.start(one(ground))
     second = {**one(ground), "name": "zweb", "deploy": None}
