@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -128,12 +129,13 @@ def following(turns: list[bytes], context: ssl.SSLContext | None = None) -> Call
 
 
 def repeating(start: bytes, more: bytes, pause: float = 0.0) -> Callable[[socket.socket], None]:
-    """Says the same for ever, with a pause of seconds after each."""
+    """Says the same again and again, with a pause of seconds after each, for longer than any test waits."""
     waiting = threading.Event()
 
     def answer(connection: socket.socket) -> None:
         connection.sendall(start)
-        while not waiting.wait(pause):
+        end = time.monotonic() + 8
+        while time.monotonic() < end and not waiting.wait(pause):
             connection.sendall(more)
 
     return answer
