@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from ansible_collections.certfleet.acme.plugins.plugin_utils import _report
 
@@ -155,7 +157,11 @@ def test_why_is_said_whatever_becomes_of_it(code: str, text: str) -> None:
 
 
 def test_a_call_that_came_to_nothing_is_told_for_each_that_it_was_for() -> None:
-    requested = [REQUEST, {"name": "other", "needs": "nothing"}, {"name": "more", "needs": "install"}]
+    requested: list[dict[str, Any]] = [
+        REQUEST,
+        {"name": "other", "needs": "nothing"},
+        {"name": "more", "needs": "install"},
+    ]
     lost = _report.of_lost_call(requested, {"unreachable": True, "msg": "no route\nto host"})
     assert [(item["name"], item["msg"]) for item in lost] == [
         ("web", "the host was not reached any more: no route to host"),
