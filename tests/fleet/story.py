@@ -1,0 +1,180 @@
+# Copyright: (c) 2026, certfleet.acme contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is done with the fleet, step by step; every statement is checked before it is printed."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.fleet.errors import Unexpected
+from tests.fleet.hosts import Fleet, Host
+from tests.fleet.inside import USER
+from tests.fleet.observer import Observer, Point, strangers
+from tests.integration.fleet import Run, playbook
+from tests.lab import inventory
+from tests.lab.api import Lab
+
+#: Fewer handshakes with an endpoint while one playbook runs say nothing about it.
+LEAST = 20
+_FORCE = {"rotate_force": True}
+
+
+class Story:
+    """The lab, the fleet and what is seen of them. folder: for the inventory and Ansible's files."""
+
+    def __init__(self, lab: Lab, fleet: Fleet, folder: Path) -> None:
+        self.lab = lab
+        self.fleet = fleet
+        self.folder = folder
+        self.inventory = folder / "inventory.json"
+        self.points = [
+            Point(host.name, service.name, host.address, endpoint.port, endpoint.server_name, endpoint.starttls)
+            for host in fleet.hosts
+            for service in host.services
+            for endpoint in service.endpoints
+        ]
+        self.result: dict[str, Any] = {
+            "handshakes": 0,
+            "failures": 0,
+            "mismatches": 0,
+            "hosts": len(fleet.hosts),
+            "services": sum(len(service.units) for host in fleet.hosts for service in host.services),
+            "certificates": sum(len(host.declared) for host in fleet.hosts),
+            "endpoints": len(self.points),
+        }
+
+    def tell(self) -> None:
+        """All of it. Raises Unexpected when something is not as it should be."""
+        hosts = {
+            host.name: {
+                "ansible_host": host.address,
+                "ansible_python_interpreter": host.python,
+                "certfleet_certificates": host.declared,
+            }
+            for host in self.fleet.hosts
+        }
+        shared = {**inventory.variables(self.lab.state, self.lab.info), **self.fleet.variables()}
+        self.inventory.write_text(json.dumps({"all": {"vars": shared, "hosts": hosts}}), encoding="utf-8")
+
+        done = self._play("site, in check mode: nothing is written", "site", arguments=["--check"])
+        self._expect(bool(done.changed), "check mode promises nothing")
+        self._expect(not any(self._stores()), f"check mode has written: {self._stores()}")
+
+        done = self._play("site: issued, activated, started, proven", "site")
+        self._expect(len(done.of("certificate_install")) == len(self.fleet.hosts), "not every host installed something")
+        with Observer(self.points, self.lab.acme["issuer_path"]) as observer:
+            try:
+                self._rotations(observer)
+            finally:
+                self._conclude(observer)
+
+        self._without_rights()
+
+    def _rotations(self, observer: Observer) -> None:
+        first = observer.serials()
+        done = self._play("site once more: nothing to do", "site", observer=observer)
+        self._expect(done.changed == [], f"changed: {done.changed}")
+        self._expect(observer.serials() == first, "a site without anything to do changed what is served")
+        before = first
+        for title, pipelining in (("by SFTP", "false"), ("pipelined", "true")):
+            environment = {"ANSIBLE_PIPELINING": pipelining}
+            self._play(f"rotate, {title}", "rotate", observer=observer, variables=_FORCE, environment=environment)
+            now = observer.serials(other_than=before)
+            self._expect(not set(now) & {*before, *first}, "an old certificate is served")
+            before = now
+        print("   every endpoint serves its third certificate", flush=True)
+
+    def _conclude(self, observer: Observer) -> None:
+        """Count what was seen."""
+        for point, seen in zip(self.points, observer.look(), strict=True):
+            unknown = strangers(self.lab, seen)
+            self.result["handshakes"] += seen["handshakes"]
+            self.result["failures"] += seen["failures"]
+            self.result["mismatches"] += seen["mismatches"] + unknown
+            counts = f"{seen['handshakes']:5} handshakes, {len(seen['leaves'])} certificates, {seen['failures']} failures"
+            print(f"   {point.words:<64} {counts}", flush=True)
+            for line in seen["told"]:
+                print(f"      {line}", flush=True)
+            self._expect(unknown == 0, f"{point.words} showed {unknown} times a certificate that is none of the CA's")
+        self._expect(
+            not self.result["failures"] and not self.result["mismatches"],
+            f"{self.result['failures']} handshakes failed, {self.result['mismatches']} showed what does not fit",
+        )
+
+    def _without_rights(self) -> None:
+        """A user who becomes nobody else has a store in their own home, and no service to reload."""
+        host = self.fleet.hosts[0]
+        store = f"/home/{USER}/certificates"
+        variables = {
+            "ansible_become": False,
+            "certfleet_store_path": store,
+            "certfleet_certificates": [{"name": "own", "identifiers": ["own.example.com"]}],
+        }
+        limit = ["--limit", host.name]
+        self._play("site as a user without rights, into their home", "site", arguments=limit, variables=variables)
+        path = host.root / store.lstrip("/") / "own" / "current" / "privkey.pem"
+        owner = path.parent.parent.parent.stat().st_uid if path.exists() else None
+        self._expect(owner == (host.root / f"home/{USER}").stat().st_uid, "the store is not the user's")
+        again = self._play("the same once more: nothing to do", "site", arguments=limit, variables=variables)
+        self._expect(again.changed == [], f"changed: {again.changed}")
+
+    def _stores(self) -> list[str]:
+        return [host.name for host in self.fleet.hosts if (host.root / "etc/certfleet").exists()]
+
+    def _play(
+        self,
+        title: str,
+        name: str,
+        *,
+        observer: Observer | None = None,
+        arguments: Sequence[str] = (),
+        variables: Mapping[str, Any] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> Run:
+        """Run a playbook of the collection; the observer must see enough meanwhile."""
+        started = time.monotonic()
+        before = observer.look() if observer else []
+        settings = {
+            "ANSIBLE_HOST_KEY_CHECKING": "true",
+            "ANSIBLE_REMOTE_TEMP": "~/.ansible/tmp",
+            "ANSIBLE_SSH_CONTROL_PATH_DIR": str(self.folder / "cp"),
+            "ANSIBLE_PIPELINING": "true",
+            **(environment or {}),
+        }
+        done = playbook(
+            f"certfleet.acme.{name}",
+            self.inventory,
+            self.folder,
+            arguments=arguments,
+            variables=variables,
+            environment=settings,
+            expect=None,
+        )
+        self._expect(done.returncode == 0, f"ansible-playbook ended with exit code {done.returncode}:\n{done.output}")
+        after = observer.look() if observer else []
+        seen = [now["handshakes"] - then["handshakes"] for then, now in zip(before, after, strict=True)]
+        self._expect(all(count >= LEAST for count in seen), f"too few handshakes to tell: {seen}")
+        watched = f", {sum(seen)} handshakes meanwhile" if seen else ""
+        print(f"   {title} ({time.monotonic() - started:.1f} s{watched})", flush=True)
+        return done
+
+    @staticmethod
+    def _expect(holds: bool, otherwise: str) -> None:
+        if not holds:
+            raise Unexpected(otherwise)
+
+
+def logs(hosts: Sequence[Host], lines: int = 20) -> str:
+    """The ends of what the services wrote, for whoever has to find out what went wrong."""
+    found = []
+    for host in hosts:
+        for path in sorted((host.root / "var/log").glob("*.log")):
+            last = path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]
+            found.append(f"--- {host.name}: {path.name}\n" + "\n".join(last))
+    return "\n".join(found)
