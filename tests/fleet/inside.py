@@ -59,7 +59,7 @@ def mounts(folder: Path, binds: list[str]) -> Path:
     run("mount", "--rbind", "/dev", f"{root}/dev")
     run("mount", "-t", "proc", "proc", f"{root}/proc")
     # A machine's own services, mail, people and certificates are none of the host's.
-    for path in ("/run", "/home", "/tmp", "/var/log", "/var/mail", "/var/spool"):  # noqa: S108
+    for path in ("/run", "/home", "/tmp", "/var/log", "/var/mail", "/var/spool/postfix"):  # noqa: S108
         run("mount", "-t", "tmpfs", "-o", f"mode={'1777' if path == '/tmp' else '0755'}", "fleet", f"{root}{path}")  # noqa: S108
     (root / "run" / "lock").mkdir()
     shutil.rmtree(root / "etc" / "certfleet", ignore_errors=True)
