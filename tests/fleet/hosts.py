@@ -102,11 +102,20 @@ class Host:
         return (self.folder / "log").read_text(encoding="utf-8", errors="replace").strip()
 
     @property
-    def root(self) -> Path:
-        """Its file system, seen from here."""
+    def _first(self) -> Path:
+        """Its first process."""
         assert self.process is not None
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return Path(f"/proc/{children.read_text().split()[0]}/root")
+        return Path(f"/proc/{children.read_text().split()[0]}")
+
+    @property
+    def root(self) -> Path:
+        """Its file system, seen from here."""
+        return self._first / "root"
+
+    def routes(self) -> int:
+        """How many ways lead out of it."""
+        return len((self._first / "net/route").read_text().splitlines()) - 1
 
     def known_hosts(self) -> str:
         """Its line of known_hosts."""

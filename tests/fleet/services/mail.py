@@ -10,8 +10,6 @@ from tests.fleet.services.service import STORE, Endpoint, Service, Unit, certifi
 
 _NAME = "mail"
 _CURRENT = f"{STORE}/{_NAME}/current"
-# Postfix reads files whenever it starts a process, not at a reload alone: key and certificates must be one file, or one of
-# them could be of the version before.
 _POSTFIX = f"""\
 compatibility_level = 3.6
 myhostname = mail.example.com
