@@ -28,7 +28,7 @@ HOSTS = (
 
 
 def main(arguments: list[str]) -> int:
-    """Outside: look whether all is there and go inside. Inside: the lab, the hosts, the story. Returns the exit code."""
+    """Outside: look whether all is there, go inside. Inside: the lab, the hosts, the story. Returns the exit code."""
     lacking = packages.missing()
     if lacking:
         print(f"The fleet needs Debian packages that are not here: {packages.remedy(lacking)}", file=sys.stderr)

@@ -4,8 +4,8 @@
 
 """A client that shakes hands with every endpoint, again and again, and notes what it saw. It knows nothing of Ansible.
 
-A process of its own: its first line of input names the endpoints in JSON, each line after that is answered with what was seen so
-far, as soon as every endpoint has had a handshake that began after the question; it ends with its input.
+A process of its own: its first line of input names the endpoints in JSON, each line after that is answered with what
+was seen so far, as soon as every endpoint has had a handshake that began after the question; it ends with its input.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class Seen:
 class Watcher:
     """Shakes hands with one endpoint in a thread until it is stopped.
 
-    The handshake itself proves that the server has the key of the leaf it shows (no session is ever resumed); the context
-    verifies that the chain leads from that leaf to the CA, and that the leaf is for the name.
+    The handshake itself proves that the server has the key of the leaf it shows (no session is ever resumed); the
+    context verifies that the chain leads from that leaf to the CA, and that the leaf is for the name.
     """
 
     def __init__(self, endpoint: dict[str, Any], issuer: str) -> None:

@@ -4,8 +4,8 @@
 
 """Runs the fleet in namespaces of its own, so that nothing of it can be left behind and nothing of the machine changes.
 
-The program starts itself again with its own mounts, network, processes and IPC. Whatever ends it, SIGKILL too, ends all that
-was started in there, and the kernel takes the mounts and interfaces away with the last process.
+The program starts itself again with its own mounts, network, processes and IPC. Whatever ends it, SIGKILL too, ends all
+that was started in there, and the kernel takes the mounts and interfaces away with the last process.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def tied(*options: str) -> list[str]:
     return [*_TIED, *options]
 
 
-def enclose(module: str, arguments: list[str]) -> int:
-    """Run ``python -m MODULE --inside FOLDER ARGUMENTS`` enclosed; returns its exit code, or raises FleetError."""
+def check() -> None:
+    """Raises FleetError where there can be no fleet, and says why."""
     if os.geteuid() != 0:
         raise FleetError("the fleet needs root: its hosts have users, services and a network of their own")
     probe = subprocess.run(
@@ -41,6 +41,11 @@ def enclose(module: str, arguments: list[str]) -> int:
     )
     if probe.returncode != 0:
         raise FleetError(f"this machine gives no namespaces: {probe.stderr.strip()}")
+
+
+def enclose(module: str, arguments: list[str]) -> int:
+    """Run ``python -m MODULE --inside FOLDER ARGUMENTS`` enclosed; returns its exit code. Raises FleetError."""
+    check()
     folder = tempfile.mkdtemp(prefix=PREFIX)
     words = [*tied("--mount-proc"), sys.executable, "-m", module, INSIDE, folder, *arguments]
     child = subprocess.Popen(words, stdin=subprocess.DEVNULL)

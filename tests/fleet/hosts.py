@@ -84,7 +84,8 @@ class Host:
         self._await("up")
 
     def _tell(self, line: str) -> None:
-        assert self.process is not None and self.process.stdin is not None
+        assert self.process is not None
+        assert self.process.stdin is not None
         try:
             self.process.stdin.write(f"{line}\n")
             self.process.stdin.flush()
@@ -92,7 +93,8 @@ class Host:
             raise FleetError(f"{self.name} did not start: {self.log()}") from error
 
     def _await(self, line: str) -> None:
-        assert self.process is not None and self.process.stdout is not None
+        assert self.process is not None
+        assert self.process.stdout is not None
         answered = select.select([self.process.stdout], [], [], START_TIMEOUT)[0]
         if not answered or self.process.stdout.readline().strip() != line:
             raise FleetError(f"{self.name} did not start: {self.log()}")
@@ -164,7 +166,14 @@ class Fleet:
 
     def variables(self) -> dict[str, Any]:
         """How Ansible reaches them: host keys are checked, nothing of the user's own settings counts."""
-        options = ["-F", os.devnull, "-o", f"UserKnownHostsFile={self.known_hosts}", "-o", f"GlobalKnownHostsFile={os.devnull}"]
+        options = [
+            "-F",
+            os.devnull,
+            "-o",
+            f"UserKnownHostsFile={self.known_hosts}",
+            "-o",
+            f"GlobalKnownHostsFile={os.devnull}",
+        ]
         options += ["-o", "StrictHostKeyChecking=yes", "-o", "IdentitiesOnly=yes"]
         return {
             "ansible_user": inside.USER,

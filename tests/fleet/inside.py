@@ -4,8 +4,8 @@
 
 """The first process of a host: it has the machine's files, but writes to a layer of its own; then it starts sshd.
 
-It runs with mounts, processes, network, host name and IPC of its own, is told what to do in JSON on its first line of input,
-answers with a line for each thing done, and ends, with all of the host, when its input does.
+It runs with mounts, processes, network, host name and IPC of its own, is told what to do in JSON on its first line of
+input, answers with a line for each thing done, and ends, with all of the host, when its input does.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ Subsystem sftp internal-sftp
 
 def run(*words: str) -> None:
     """Run a command; its output shows when it fails, and so does this host."""
-    done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    done = subprocess.run(
+        words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+    )
     if done.returncode != 0:
         sys.exit(f"{' '.join(words)}: {done.stdout.decode('utf-8', 'replace').strip()}")
 
@@ -59,8 +61,8 @@ def mounts(folder: Path, binds: list[str]) -> Path:
     run("mount", "--rbind", "/dev", f"{root}/dev")
     run("mount", "-t", "proc", "proc", f"{root}/proc")
     # A machine's own services, mail, people and certificates are none of the host's.
-    for path in ("/run", "/home", "/tmp", "/var/log", "/var/mail", "/var/spool/postfix"):  # noqa: S108
-        run("mount", "-t", "tmpfs", "-o", f"mode={'1777' if path == '/tmp' else '0755'}", "fleet", f"{root}{path}")  # noqa: S108
+    for path in ("/run", "/home", "/tmp", "/var/log", "/var/mail", "/var/spool/postfix"):
+        run("mount", "-t", "tmpfs", "-o", f"mode={'1777' if path == '/tmp' else '0755'}", "fleet", f"{root}{path}")
     (root / "run" / "lock").mkdir()
     shutil.rmtree(root / "etc" / "certfleet", ignore_errors=True)
     return root
@@ -90,7 +92,11 @@ def people(root: Path, public_key: str) -> None:
         folder.mkdir(mode=0o700)
         os.chown(folder, UID, UID)
     write(home / ".ssh" / "authorized_keys", public_key, 0o600, UID)
-    write(root / "etc" / "sudoers", f"Defaults secure_path=\"{os.environ['PATH']}\"\n{USER} ALL=(ALL) NOPASSWD: ALL\n", 0o440)
+    write(
+        root / "etc" / "sudoers",
+        f'Defaults secure_path="{os.environ["PATH"]}"\n{USER} ALL=(ALL) NOPASSWD: ALL\n',
+        0o440,
+    )
 
 
 def files(root: Path, host: dict[str, Any]) -> None:

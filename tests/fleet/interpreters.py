@@ -18,7 +18,9 @@ from tests.fleet.errors import FleetError
 #: Written by the runner: environments with a Python and a cryptography of old distributions.
 VARIABLE = "CERTFLEET_MATRIX"
 DISTRIBUTION = "/usr/bin/python3"
-_ASK = "import sys, cryptography as c; print('%d.%d' % sys.version_info[:2], c.__version__, sys.prefix, sys.base_prefix)"
+_ASK = (
+    "import sys, cryptography as c; print('%d.%d' % sys.version_info[:2], c.__version__, sys.prefix, sys.base_prefix)"
+)
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,9 @@ class Interpreter:
 
 def look(path: str) -> Interpreter:
     """What an interpreter is. Raises FleetError when it cannot import cryptography."""
-    done = subprocess.run([path, "-I", "-c", _ASK], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    done = subprocess.run(
+        [path, "-I", "-c", _ASK], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
+    )
     if done.returncode != 0:
         raise FleetError(f"{path} is no Python with cryptography: {done.stderr.strip()}")
     version, cryptography, *folders = done.stdout.split()
