@@ -40,7 +40,8 @@ def look(path: str) -> Interpreter:
     if done.returncode != 0:
         raise FleetError(f"{path} is no Python with cryptography: {done.stderr.strip()}")
     version, cryptography, *folders = done.stdout.split()
-    own = tuple(dict.fromkeys(folder for folder in folders if folder not in ("/usr", "/usr/local")))
+    real = map(os.path.realpath, folders)
+    own = tuple(dict.fromkeys(folder for folder in real if folder not in ("/usr", "/usr/local")))
     return Interpreter(path, f"Python {version} with cryptography {cryptography}", own)
 
 
