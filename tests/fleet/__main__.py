@@ -38,6 +38,9 @@ def main(arguments: list[str]) -> int:
             return enclosure.enclose("tests.fleet", arguments)
         enclosure.settle(Path(arguments[1]))
         return tell(Path(arguments[1]))
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
     except (FleetError, LabError) as error:
         print(f"The fleet did not start: {error}", file=sys.stderr)
         return 1

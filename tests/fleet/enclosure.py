@@ -48,7 +48,8 @@ def enclose(module: str, arguments: list[str]) -> int:
     check()
     folder = tempfile.mkdtemp(prefix=PREFIX)
     words = [*tied("--mount-proc"), sys.executable, "-m", module, INSIDE, folder, *arguments]
-    child = subprocess.Popen(words, stdin=subprocess.DEVNULL)
+    # In a session of its own, so that an interrupt from the terminal comes here alone.
+    child = subprocess.Popen(words, stdin=subprocess.DEVNULL, start_new_session=True)
 
     def terminated(number: int, _frame: FrameType | None) -> None:
         raise SystemExit(128 + number)

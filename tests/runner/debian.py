@@ -69,12 +69,12 @@ def _install(log: Path, names: Sequence[str]) -> None:
 @contextlib.contextmanager
 def _nothing_starts() -> Iterator[None]:
     """Packages ask this file whether they may start their services; one that is there already has its own answer."""
-    if _POLICY.exists():
-        yield
-        return
-    _POLICY.write_text("#!/bin/sh\nexit 101\n", encoding="utf-8")
-    _POLICY.chmod(0o755)
+    ours = not _POLICY.exists()
     try:
+        if ours:
+            _POLICY.write_text("#!/bin/sh\nexit 101\n", encoding="utf-8")
+            _POLICY.chmod(0o755)
         yield
     finally:
-        _POLICY.unlink()
+        if ours:
+            _POLICY.unlink(missing_ok=True)
