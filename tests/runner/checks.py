@@ -14,7 +14,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.runner import interpreters, sanity, tree, venvs
+from tests.runner import debian, interpreters, sanity, tree, venvs
 from tests.runner.console import Console, StepFailed, call
 from tests.runner.paths import BUILD, CACHE, INSTALLED, LINKED, LOGS, ROOT, TREE, UNDER_CI, environment
 from tests.runner.venvs import Venv
@@ -27,12 +27,8 @@ HOSTS = (("3.9", "36.0.2"), ("3.10", "3.4.8"))
 #: The providers of tests/integration/providers.py.
 PROVIDERS = ("ministack", "moto", "cloud_dns")
 MATRIX = CACHE / "matrix.json"
-#: Programs that tests want and distributions have: a name server that takes dynamic updates, readers of the formats.
-PROGRAMS = (
-    ("BIND", "named", "bind9"),
-    ("HAProxy", "haproxy", "haproxy"),
-    ("Java", "keytool", "default-jre-headless"),
-)
+# The hosts of the matrix alone.
+OLD_HOSTS = CACHE / "hosts.json"
 
 _COUNTED = ("passed", "failed", "error", "skipped")
 
@@ -107,8 +103,7 @@ class Checks:
     def integration(self) -> None:
         """Tests in the lab, the matrix of controllers and hosts among them."""
         self.provide_cas()
-        for name, program, package in PROGRAMS:
-            self._provide(name, program, package)
+        debian.provide(self.console, programs=True)
         self.matrix_environments()
         # More than there are cores: what they test waits for servers half of the time.
         self._pytest("pytest integration", ["tests/integration"], {"CERTFLEET_MATRIX": str(MATRIX)}, workers=3)
@@ -135,7 +130,6 @@ class Checks:
             "hosts": [],
         }
         controllers: list[dict[str, str]] = []
-        hosts: list[dict[str, str]] = []
         for core, version, lowest in CONTROLLERS:
             words = f"ansible-core {core} on Python {version}" + (" with the lowest versions allowed" if lowest else "")
             venv = self._matrix_environment(
@@ -143,6 +137,12 @@ class Checks:
             )
             if venv is not None:
                 controllers.append({"core": core, "python": version, "bin": str(venv.path / "bin")})
+        found.update(controllers=controllers, hosts=self._host_environments())
+        MATRIX.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+
+    def _host_environments(self) -> list[dict[str, str]]:
+        """Make the environments of the managed hosts; a row for each that could be made."""
+        hosts: list[dict[str, str]] = []
         for version, cryptography in HOSTS:
             words = f"host: Python {version} with cryptography {cryptography}"
             venv = self._matrix_environment(
@@ -150,8 +150,7 @@ class Checks:
             )
             if venv is not None:
                 hosts.append({"python": version, "cryptography": cryptography, "interpreter": str(venv.bin("python"))})
-        found.update(controllers=controllers, hosts=hosts)
-        MATRIX.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        return hosts
 
     def _matrix_environment(
         self, name: str, words: str, version: str, packages: list[str], files: list[Path], lowest: bool
@@ -170,29 +169,26 @@ class Checks:
 
         return made[0] if self.console.step(words, work) else None
 
-    def program(self, module: str) -> int:
+    def fleet(self) -> int:
+        """The fleet of sshd hosts, with hosts as old as they may be; returns its exit code."""
+        debian.require_fleet(self.console)
+        self.provide_cas(("pebble",))
+        OLD_HOSTS.write_text(json.dumps({"hosts": self._host_environments()}) + "\n", encoding="utf-8")
+        code = self.program("tests.fleet", {"CERTFLEET_MATRIX": str(OLD_HOSTS)})
+        return code or int(bool(self.console.failed))
+
+    def program(self, module: str, extra: dict[str, str] | None = None) -> int:
         """Run a program of the tests with the tools, its output shown; returns its exit code."""
         words = [str(self.tools.bin("python")), "-m", module]
-        env = environment(collections=LINKED, path=[self.tools.path / "bin"])
+        env = {**environment(collections=LINKED, path=[self.tools.path / "bin"]), **(extra or {})}
         return subprocess.run(words, env=env, cwd=ROOT, stdin=subprocess.DEVNULL, check=False).returncode
 
-    def _provide(self, name: str, program: str, package: str) -> None:
-        """An automated build that may install packages gets the program that some tests want; a developer decides for
-        themself."""
-        found = shutil.which(program, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
-        if found is None and UNDER_CI and os.geteuid() == 0 and shutil.which("apt-get"):
-            words = ["apt-get", "install", "-y", "-q", "--no-install-recommends", package]
-            env = {**environment(), "DEBIAN_FRONTEND": "noninteractive"}
-            self.console.step(f"{name} from the distribution", lambda log: call(log, words, env=env) and None)
-        elif found is None:
-            self.console.skip(f"tests with {name}", f"apt-get install {package} brings it")
-
-    def provide_cas(self, *, build: bool = False) -> None:
+    def provide_cas(self, names: Sequence[str] = ("pebble", "openbao", "step-ca"), *, build: bool = False) -> None:
         """Have the lab find or bring the CAs' programs once, before several test processes want them.
 
         build: step-ca itself, where only Caddy is there.
         """
-        for name in ("pebble", "openbao", "step-ca"):
+        for name in names:
             log = LOGS / f"{name}.log"
             log.parent.mkdir(parents=True, exist_ok=True)
             log.unlink(missing_ok=True)

@@ -30,6 +30,7 @@ make bench-dns    how many API calls 1,000 and 10,000 TXT values cost, beside ot
 make noop         what a run costs that finds nothing to do; HOSTS=50 CERTIFICATES=20
 make interop      what of the protocol works with which CA, on four real ones; writes docs/interop.md
 make worst        50 certificates from Pebble at its worst, then each endpoint failing in each way in turn
+make fleet        sshd hosts with nginx, HAProxy, Apache, Postfix, Dovecot, rotated while a client watches; needs root
 make changelog    CHANGELOG.rst from changelogs/
 make clean        remove .cache and all that was brought there
 Without make: python3 tests/runner TARGET
@@ -76,6 +77,8 @@ def _run(target: str, rest: list[str]) -> int:
         if target == "interop":
             checks.provide_cas(build=True)
         return checks.program(PROGRAMS[target])
+    if target == "fleet":
+        return checks.fleet()
     names = ("lint", "sanity", "units", "integration") if target == "test" else (target,)
     if target == "changelog":
         # Fragments stay until the release is out, and each call writes the release anew from them.
