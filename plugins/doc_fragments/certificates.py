@@ -141,6 +141,7 @@ options:
             reload or proof fails, there is again what was there before.
           - What lies at such a path, be it a file or a link, is replaced in one step and never followed. A directory
             there is refused.
+          - They get the SELinux context that the policy has for their path.
           - Paths that are not declared any more are removed when they are still as they were made, a link into the
             store or a copy of one of its versions. Of a certificate that is not declared at all any more, nothing is
             removed.
