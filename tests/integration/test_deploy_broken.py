@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,10 @@ def test_a_reload_that_hangs(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(commands, "COMMAND_TIMEOUT", 1.0)
     serial, issued = web.served(), web.issued()
     hanging = [sys.executable, "-I", "-S", "-c", "import time; print('waiting', flush=True); time.sleep(100)"]
-    message = kept(web, web.install(issued, reload=hanging), serial, "reload")
+    begun = time.monotonic()
+    item = web.install(issued, reload=hanging)
+    assert time.monotonic() - begun < 15  # twice the second, and the proof of the rollback
+    message = kept(web, item, serial, "reload")
     assert f"{shlex.join(hanging)} did not end within 1 s: waiting" in message
     assert message.endswith("after rolling back, the previous certificate is served")
     monkeypatch.undo()
