@@ -78,7 +78,6 @@ def take_back(work: Work, now: datetime.datetime) -> bool:
     bring_files_back(work)
     work.activate(back_to)
     work.rolled_back, work.before = True, before
-    let_files_follow(work, back_to)
     for label in work.withdrawn:
         entry.note(label, withdrawn=None)
     if before is None:
@@ -87,6 +86,7 @@ def take_back(work: Work, now: datetime.datetime) -> bool:
         expired = expiry(before, now)
         which = f"version {before.label}, which expired at {expired}," if expired else f"version {before.label}"
         work.errors += (f"rolled back: {which} is active again",)
+    let_files_follow(work, back_to)
     return True
 
 
