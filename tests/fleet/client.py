@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import imaplib
 import json
+import os
 import smtplib
 import socket
 import ssl
@@ -140,6 +141,7 @@ def _leaf(secured: ssl.SSLSocket) -> bytes:
 
 def main() -> None:
     """Watch until the input ends."""
+    os.nice(5)  # on a machine with little to spare, what is watched goes first
     told = json.loads(sys.stdin.readline())
     watchers = [Watcher(endpoint, told["issuer"]) for endpoint in told["endpoints"]]
     for watcher in watchers:

@@ -61,6 +61,8 @@ userdb {{
   args = uid=65534 gid=65534 home=/nonexistent
 }}
 service imap-login {{
+  service_count = 0
+  process_min_avail = 1
   inet_listener imap {{
     port = 143
   }}
