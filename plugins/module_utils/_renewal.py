@@ -63,7 +63,7 @@ class Held:
     profile: the profile that was asked for, not the one that the CA chose by itself. acme_directory: the CA that
     issued it; None when nobody knows, which is no drift. renew_at: the instant picked once from the CA's suggested
     window (RFC 9773 section 4.2). explanation_url: why the CA suggests that window, for people. fingerprint_sha256:
-    of the leaf, in hexadecimal; None where nothing is spread.
+    of the leaf, in hexadecimal; None where nothing is spread. compromised: its key is marked as known to others.
     """
 
     identifiers: tuple[str, ...]
@@ -76,6 +76,7 @@ class Held:
     renew_at: datetime.datetime | None = None
     explanation_url: str | None = None
     fingerprint_sha256: str | None = None
+    compromised: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def decide(
     next_run_in: datetime.timedelta = datetime.timedelta(0),
     spread: float = 0.0,
 ) -> Decision:
-    """All reasons for a new certificate, the weightiest first: forced, missing or broken, drift, the dates.
+    """All reasons for a new certificate, the weightiest first: forced, missing, broken, compromised, drift, dates.
 
     renew: False leaves out certificates that are only due; an expired one counts in any case, since it serves
     nobody. next_run_in: what the CA asks for, or what expires, before that much time has passed is due now (RFC 9773
@@ -126,6 +127,8 @@ def decide(
     if isinstance(held, Broken):
         reasons.append(Reason("broken", held.why))
         return Decision(tuple(reasons))
+    if held.compromised:
+        reasons.append(Reason("compromised", "its key is marked compromised"))
     reasons.extend(_drift(wanted, held))
     by_dates, due_at = _dates(wanted, held, now, next_run_in, spread)
     if by_dates is not None and (renew or by_dates.code == "expired"):

@@ -22,8 +22,8 @@ description:
     its key.
   - What was asked for by force and has not come, because the run failed, is asked for by every later run until it has
     come, be it with O(force) or without.
-  - Reasons, the weightiest first, are C(forced), C(missing), C(broken), C(identifiers_changed), C(key_type_changed),
-    C(profile_changed), C(ca_changed), C(expired), C(ari) (the CA asked for renewal), C(due),
+  - Reasons, the weightiest first, are C(forced), C(missing), C(broken), C(compromised), C(identifiers_changed),
+    C(key_type_changed), C(profile_changed), C(ca_changed), C(expired), C(ari) (the CA asked for renewal), C(due),
     C(key_location_changed) (the key is one of other hosts too, and one of its own is declared) and C(shared_elsewhere)
     (another host has the certificate that all are to serve) for RV(certificates[].needs=issue), C(adopted),
     C(pending_install), C(files_differ) (formats, links or copies), C(not_deployed) and C(not_published) for

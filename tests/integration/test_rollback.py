@@ -138,6 +138,20 @@ def test_a_compromised_key_is_never_gone_back_to(service: Service, rotated: dict
     assert service.served("one") == rotated["0001"]
 
 
+def test_a_compromised_key_is_replaced_and_never_activated(service: Service, rotated: dict[str, str]) -> None:
+    one = [service.declared("one")]
+    service.install(one, issued=service.issue(one, force=True), state="staged")
+    note(service, "0004", compromised={"at": "2026-11-01T00:00:00Z"})
+    assert service.needs("one") == ["nothing"]
+    service.install(one)
+    assert service.served("one") == rotated["0003"]
+    assert not service.install(one)["changed"]
+    note(service, "0003", compromised={"at": "2026-11-01T00:00:00Z"})
+    assert service.needs("one") == ["issue", "compromised"]
+    assert only(service.install(one, issued=service.issue(one)))["version"] == "0005"
+    assert service.needs("one") == ["nothing"]
+
+
 def test_a_failure_leaves_the_new_version_when_the_old_key_is_compromised(
     service: Service, rotated: dict[str, str]
 ) -> None:

@@ -24,7 +24,7 @@ from .entry import Entry, Store, Version
 from .extras import Extras
 from .files import Step, no_step
 from .outputs import check_paths, declared_paths
-from .rollback import aim_back, asked_versions, waiting, withdraw
+from .rollback import aim_back, asked_versions, refusal, waiting, withdraw
 from .transaction import Transaction, Work, result
 
 if TYPE_CHECKING:
@@ -319,7 +319,7 @@ def _unfit(version: Version, declared: Declared, now: datetime.datetime) -> str:
         return f"version {version.label} is not as declared: {held.key_type} for {', '.join(held.identifiers)}"
     if held.not_after <= now:
         return f"version {version.label} expired at {version.facts['not_after']}"
-    return ""
+    return refusal(version)
 
 
 def _prune(work: Work, settings: Settings) -> None:

@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 
 
 def waiting(entry: Entry, current: str | None) -> Version | None:
-    """The newest version that is newer than the active one and not withdrawn; None when nothing waits."""
+    """The newest version that is newer than the active one, neither withdrawn nor with a compromised key; None when
+    nothing waits."""
     for label in reversed(entry.labels()):
         if current is not None and int(label) <= int(current):
             return None
         version = entry.load(label)
-        if not version.withdrawn:
+        if not version.withdrawn and not version.compromised:
             return version
     return None
 

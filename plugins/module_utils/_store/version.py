@@ -73,6 +73,7 @@ class Version:
             profile=self.meta.get("requested_profile"),
             profile_known="requested_profile" in self.meta,
             acme_directory=self.meta.get("acme_directory"),
+            compromised=self.compromised,
             renew_at=self.renewal.renew_at,
             explanation_url=self.renewal.explanation_url,
         )
