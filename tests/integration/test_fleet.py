@@ -13,6 +13,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -33,7 +34,14 @@ PROGRAM = [sys.executable, "-m", "tests.fleet"]
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Iterator[dict[str, str]]:
+def folder() -> Iterator[Path]:
+    """Where the fleet's folder comes: a short path, since sockets lie below it."""
+    with tempfile.TemporaryDirectory(prefix="fleet-") as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def machine(folder: Path) -> Iterator[dict[str, str]]:
     """The environment of a run, after which nothing is left on the machine."""
     provided("pebble")
     lacking = packages.missing()
@@ -43,9 +51,9 @@ def machine(tmp_path: Path) -> Iterator[dict[str, str]]:
         enclosure.check()
     except FleetError as error:
         missing(str(error))
-    yield {**os.environ, "TMPDIR": str(tmp_path)}
+    yield {**os.environ, "TMPDIR": str(folder)}
     assert USER not in Path("/etc/passwd").read_text(encoding="utf-8")
-    assert str(tmp_path) not in Path("/proc/self/mounts").read_text(encoding="utf-8")
+    assert str(folder) not in Path("/proc/self/mounts").read_text(encoding="utf-8")
 
 
 def belonging(folder: Path) -> list[str]:
@@ -61,7 +69,7 @@ def belonging(folder: Path) -> list[str]:
     return found
 
 
-def test_nobody_notices_a_rotation(machine: dict[str, str], tmp_path: Path) -> None:
+def test_nobody_notices_a_rotation(machine: dict[str, str], folder: Path) -> None:
     done = subprocess.run(
         PROGRAM, env=machine, cwd=paths.ROOT, capture_output=True, text=True, timeout=900, check=False
     )
@@ -71,22 +79,22 @@ def test_nobody_notices_a_rotation(machine: dict[str, str], tmp_path: Path) -> N
     assert figures["services"] == 5
     assert figures["handshakes"] > 100 * figures["endpoints"]
     assert (figures["failures"], figures["mismatches"]) == (0, 0)
-    assert list(tmp_path.iterdir()) == []
+    assert list(folder.iterdir()) == []
 
 
-def test_a_killed_run_leaves_nothing_running_or_mounted(machine: dict[str, str], tmp_path: Path) -> None:
+def test_a_killed_run_leaves_nothing_running_or_mounted(machine: dict[str, str], folder: Path) -> None:
     with subprocess.Popen(PROGRAM, env=machine, cwd=paths.ROOT, stdout=subprocess.PIPE, text=True) as run:
         assert run.stdout is not None
         assert select.select([run.stdout], [], [], 120)[0], "no line in two minutes"
         assert "sshd on 192.0.2." in run.stdout.readline()
-        assert len(belonging(tmp_path)) > 10  # the hosts, their sshd, the lab
+        assert len(belonging(folder)) > 10  # the hosts, their sshd, the lab
         run.kill()
     deadline = time.monotonic() + 20
-    while belonging(tmp_path):
-        assert time.monotonic() < deadline, belonging(tmp_path)
+    while belonging(folder):
+        assert time.monotonic() < deadline, belonging(folder)
         time.sleep(0.05)
-    (folder,) = tmp_path.iterdir()
-    assert list(folder.iterdir()) == []
+    (empty,) = folder.iterdir()
+    assert list(empty.iterdir()) == []
 
 
 class Server:
