@@ -105,7 +105,8 @@ options:
         description:
           - More files that services want, made of the same key and chain in each version's directory, so that they
             change together with the others when C(current) is switched.
-          - V(combined_pem) makes C(combined.pem), the full chain and then the private key, as HAProxy reads it.
+          - V(combined_pem) makes C(combined.pem), the private key and then the full chain, as HAProxy and Postfix
+            (C(smtpd_tls_chain_files)) read it.
           - V(pkcs12) makes C(keystore.p12) with private key, certificate and chain, as Java reads it. See
             O(ignore:certificates[].pkcs12).
           - V(der) makes C(cert.der), the certificate, and C(privkey.der), the private key as PKCS#8.

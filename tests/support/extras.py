@@ -118,7 +118,7 @@ class Ground:
         """Whether all formats of the active version are of its key and chain."""
         folder = self.current
         key, chain = (folder / "privkey.pem").read_bytes(), (folder / "fullchain.pem").read_bytes()
-        if (folder / "combined.pem").read_bytes() != chain + key:
+        if (folder / "combined.pem").read_bytes() != key + chain:
             return False
         loaded = pkcs12.load_pkcs12((folder / "keystore.p12").read_bytes(), passphrase.encode())
         der = serialization.Encoding.DER

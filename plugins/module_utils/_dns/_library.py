@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .._cloud._library import aws_core as aws_core
-from .._cloud._library import google_auth
-from .._cloud._library import requests as requests
+from .._cloud import _library as _shared
 from .._module import require
 
 if TYPE_CHECKING:
     from types import ModuleType
+
+aws_core, google_auth, requests = _shared.aws_core, _shared.google_auth, _shared.requests
 
 
 def dns() -> ModuleType:

@@ -11,12 +11,14 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from .._cloud.errors import Denied as Denied
-from .._cloud.errors import ProviderBusy as ProviderBusy
-from .._cloud.errors import ProviderError as ProviderError
+from .._cloud import errors
 from .._errors import CertfleetError
 from .model import RecordSet, Swap, Zone, with_values, without_values
 
+# What providers raise, of clouds or not.
+Denied = errors.Denied
+ProviderBusy = errors.ProviderBusy
+ProviderError = errors.ProviderError
 #: RecordSet.policy of names that can have no TXT value.
 ALIAS = "an alias"
 CNAME = "a CNAME"

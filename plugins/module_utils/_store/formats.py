@@ -136,7 +136,7 @@ class _Material:
     def content(self, name: str, declared: Declared) -> bytes:
         """What the file of that name is to have in it. Raises CertfleetError."""
         if name == COMBINED:
-            return self.fullchain + self.key
+            return self.key + self.fullchain  # Postfix wants the key first, to others the order is one
         if name == KEY_DER:
             return _pkcs8(self.key)
         if name == KEYSTORE and declared.keystore is not None:

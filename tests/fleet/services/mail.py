@@ -18,7 +18,7 @@ mynetworks = 127.0.0.0/8, 192.0.2.0/24
 inet_protocols = ipv4
 smtpd_peername_lookup = no
 smtpd_tls_security_level = may
-smtpd_tls_chain_files = {_CURRENT}/privkey.pem {_CURRENT}/fullchain.pem
+smtpd_tls_chain_files = {_CURRENT}/combined.pem
 maillog_file = /var/log/mail.log
 alias_maps =
 """
@@ -87,6 +87,8 @@ def service() -> Service:
             configuration("/etc/postfix/master.cf", _MASTER),
             configuration("/etc/dovecot/dovecot.conf", _DOVECOT),
         ],
-        declared=[certificate(_NAME, ["mail.example.com"], endpoints, check, ["postfix", "dovecot"])],
+        declared=[
+            certificate(_NAME, ["mail.example.com"], endpoints, check, ["postfix", "dovecot"], formats=["combined_pem"])
+        ],
         endpoints=endpoints,
     )

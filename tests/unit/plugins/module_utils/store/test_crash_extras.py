@@ -82,7 +82,7 @@ def test_a_new_version_with_all_there_is(
     def whole(ground: Ground) -> bool:
         if declare is Ground.full:
             return ground.whole()
-        pair = (ground.current / "fullchain.pem").read_bytes() + (ground.current / "privkey.pem").read_bytes()
+        pair = (ground.current / "privkey.pem").read_bytes() + (ground.current / "fullchain.pem").read_bytes()
         return (ground.current / "combined.pem").read_bytes() == pair
 
     def then(ground: Ground, number: int) -> None:

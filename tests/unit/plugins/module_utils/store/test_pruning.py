@@ -83,5 +83,5 @@ def test_what_is_left_after_each_of_many_runs(turns: list[tuple[str, int]]) -> N
             # Those to keep, the one in use, the one before it, and the one that was in use before.
             assert {*versions[-keep:], used["version"], before["version"]} <= set(left)
             if outcome == "works":
-                assert len(left) <= max(keep, 3)
+                assert len(left) <= max(keep, 2) + 1
             versions = left
