@@ -19,7 +19,7 @@ description:
     staged; then C(current) is switched for all of them and their copies follow; then each distinct check command and
     each distinct reload command runs once; then all endpoints are proven at the same time.
   - A certificate that was taken over from elsewhere on the host and that all its endpoints serve already is proven by
-    that; its commands are not run.
+    that; its commands are not run, unless paths of O(certificates[].files) have changed.
   - A certificate whose check, reload or proof fails goes back to the version that was active before. The others stay. A
     rolled back version stays staged, and the next run tries it again.
   - After a failed check, which no service has noticed, the check runs once more, and the message says so when it fails

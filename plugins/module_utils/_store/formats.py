@@ -54,10 +54,34 @@ def parse_formats(name: str, item: dict[str, Any]) -> tuple[tuple[str, ...], Key
         return files, None
     options = options or {}
     passphrase = keystore.check_passphrase(options.get("passphrase"))
+    _refuse_words_of_results(name, item, passphrase)
     friendly_name = options.get("friendly_name") or name
     if not friendly_name.isprintable():
         raise CertfleetError(f"pkcs12.friendly_name of {name} has a character that cannot be printed")
     return files, Keystore(passphrase, friendly_name)
+
+
+#: Words of 6 letters and more that results have of certificates, besides names and numbers.
+_WORDS = (
+    "needs issue install nothing staged activate active deployed check reload prove prune rollback publish replaced "
+    "withdrawn forced missing broken compromised identifiers_changed key_type_changed profile_changed ca_changed expired "
+    "key_location_changed shared_elsewhere adopted pending_install files_differ not_deployed not_published "
+    "ecdsa-p256 ecdsa-p384 rsa-2048 rsa-3072 rsa-4096 certificate"
+)
+
+
+def _refuse_words_of_results(name: str, item: dict[str, Any], passphrase: str) -> None:
+    """Ansible makes stars of a secret wherever it occurs in results, also in the middle of a name that the next call
+    needs. Raises CertfleetError, without the passphrase in it."""
+    said = [name, *item["identifiers"], item.get("profile") or "", _WORDS]
+    said += [str(file["path"]) for file in item.get("files") or []]
+    hexadecimal = re.fullmatch(r"[0-9a-f]{,12}", passphrase) is not None
+    if hexadecimal or any(passphrase in text for text in said):
+        raise CertfleetError(
+            f"pkcs12.passphrase of {name} is part of a name, a path or a word of results, or looks like a number; "
+            "Ansible would black it out there",
+            remedy="Choose another one, longer and with other characters too.",
+        )
 
 
 def present(entry: Entry, label: str) -> list[str]:

@@ -99,9 +99,18 @@ class Work:
         return self.needs_switch() or self.target.deployed_digest != deploy.digest()
 
     def may_be_served(self) -> bool:
-        """Whether services had the certificate before the store did: it was taken over and never deployed from here."""
-        meta = self.target.meta if self.target else {}
-        return bool(meta.get("adopted_from")) and "deployed" not in meta and bool(self.declared.deploy.endpoints)
+        """Whether services had the certificate before the store did: it was taken over and never deployed from here.
+
+        Not when this run has replaced paths that they may read: whether they can read what is there now, only a reload
+        tells.
+        """
+        if (
+            self.target is None
+            or not self.declared.deploy.endpoints
+            or any(name.startswith("/") for name in self.files)
+        ):
+            return False
+        return bool(self.target.meta.get("adopted_from")) and "deployed" not in self.target.meta
 
 
 @dataclass(frozen=True)
@@ -226,6 +235,7 @@ class Transaction:
             timeout=max(_LEAST, until - time.monotonic()),
             once=once,
             starttls=endpoint.starttls,
+            key_type=version.facts["key_type"],
             known=known,
             files=f"{work.entry.path}/current" if work.entry else "",
         )

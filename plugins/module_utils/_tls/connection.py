@@ -23,6 +23,8 @@ _MAX_PLAIN = 64 * 1024
 _MAX_HANDSHAKE = 512 * 1024
 #: What OpenSSL calls an answer that is not TLS's, the newer name last.
 _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE")
+#: OpenSSL's names for the ciphers that authenticate by such a key (RFC 5246 section 7.4.2).
+_CIPHERS = {"rsa": "aRSA", "ecdsa": "aECDSA"}
 _PLAIN_FIRST = "Does it begin in plain text, as mail servers do? Then say so with starttls."
 
 
@@ -43,12 +45,21 @@ class Served:
         return ssl.DER_cert_to_PEM_cert(self.leaf)
 
 
-def handshake(host: str, port: int, server_name: str | None, *, timeout: float, starttls: str | None = None) -> Served:
+def handshake(
+    host: str,
+    port: int,
+    server_name: str | None,
+    *,
+    timeout: float,
+    starttls: str | None = None,
+    key_family: str | None = None,
+) -> Served:
     """Connect and shake hands. Nothing is verified: the question is what is served, not whether to trust it.
 
     server_name: for SNI (RFC 6066 section 3), None sends none. timeout: seconds for all of it. starttls: a protocol of
     starttls.PROTOCOLS that goes over to TLS on the same connection; None for TLS from the first byte on.
-    Raises CertfleetError.
+    key_family: ``rsa`` or ``ecdsa`` to accept certificates with such a key only, which takes TLS 1.2: in TLS 1.3 it
+    is not a matter of ciphers, and the ssl module cannot choose signatures. Raises CertfleetError.
     """
     where = endpoint_text(host, port, server_name)
     try:
@@ -56,7 +67,7 @@ def handshake(host: str, port: int, server_name: str | None, *, timeout: float, 
             if starttls:
                 begin(starttls, wire)
             wire.renew_limit(_MAX_HANDSHAKE)
-            return _shake(wire, server_name)
+            return _shake(wire, server_name, key_family)
     except socket.gaierror as error:
         raise CertfleetError(f"{where}: the name cannot be resolved: {error.strerror}") from error
     except Timeout as error:
@@ -72,11 +83,14 @@ def handshake(host: str, port: int, server_name: str | None, *, timeout: float, 
         raise CertfleetError(f"{where}: {error}") from error
 
 
-def _shake(wire: Wire, server_name: str | None) -> Served:
+def _shake(wire: Wire, server_name: str | None, key_family: str | None) -> Served:
     """In memory, since ssl.SSLSocket begins to wait anew with each byte that comes."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
+    if key_family:
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers(_CIPHERS[key_family])
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     tls = context.wrap_bio(incoming, outgoing, server_hostname=server_name)
     while True:

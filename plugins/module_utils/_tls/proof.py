@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from .._errors import CertfleetError
 from .connection import Served, endpoint_text, handshake
@@ -27,6 +28,7 @@ def prove(
     timeout: float,
     once: bool = False,
     starttls: str | None = None,
+    key_type: str = "",
     known: Mapping[str, str] | None = None,
     files: str = "the files of the store",
     clock: Callable[[], float] = time.monotonic,
@@ -36,6 +38,8 @@ def prove(
     """Return when the endpoint serves the leaf with this SHA-256 fingerprint; asks again until ``timeout`` seconds are
     over, then raises CertfleetError that says what it serves instead. once: asks one time only.
 
+    key_type: of the leaf, as certificate_facts() has it. An endpoint with certificates of two kinds of keys chooses one
+    by what the client can do; when it chooses another kind, it is asked again as by a client that can do this only.
     known: what the endpoint does when it serves one of these certificates, by fingerprint, as in "still serves the
     previous certificate". files: what the service has to read, for the way out.
     """
@@ -48,6 +52,13 @@ def prove(
             facts = shake(host, port, server_name, timeout=min(_ATTEMPT, left), starttls=starttls).facts()
             if facts["fingerprint_sha256"] == fingerprint:
                 return
+            family = key_type.partition("-")[0]
+            if family and not facts["key_type"].startswith(family):
+                with suppress(CertfleetError):
+                    left = max(deadline - clock(), 0.1)
+                    options = {"timeout": min(_ATTEMPT, left), "starttls": starttls, "key_family": family}
+                    if shake(host, port, server_name, **options).facts()["fingerprint_sha256"] == fingerprint:
+                        return
             problem = CertfleetError(
                 f"{where} {(known or {}).get(facts['fingerprint_sha256'], 'serves another certificate')} "
                 f"(serial {facts['serial']}, {', '.join(facts['identifiers']) or facts['subject']})",

@@ -208,6 +208,9 @@ def test_a_link_in_the_place_of_one_is_not_followed(ground: Ground, tmp_path: Pa
     [
         ({"formats": ["pkcs12"]}, "needs pkcs12.passphrase"),
         ({"formats": ["der"], "pkcs12": {"passphrase": PASSPHRASE}}, "not the format pkcs12"),
+        ({"formats": ["pkcs12"], "pkcs12": {"passphrase": "example"}}, "Ansible would black it out"),
+        ({"formats": ["pkcs12"], "pkcs12": {"passphrase": "deploy"}}, "Ansible would black it out"),
+        ({"formats": ["pkcs12"], "pkcs12": {"passphrase": "20261123"}}, "Ansible would black it out"),
         ({"formats": ["pkcs12"], "pkcs12": {"passphrase": PASSPHRASE, "friendly_name": "a\nb"}}, "cannot be printed"),
     ],
 )
