@@ -305,7 +305,7 @@ options:
             suboptions:
               certificate_arn:
                 description:
-                  - The ARN of the certificate to replace.
+                  - The ARN of the certificate to replace. Name it on one host only, or on hosts that share the key.
                   - Without it, the certificate is imported once, and found again by what the host has noted, or by its
                     tags C(certfleet:certificate) (the name) and C(certfleet:host).
                 type: str

@@ -64,8 +64,8 @@ def parse_formats(name: str, item: dict[str, Any]) -> tuple[tuple[str, ...], Key
 #: Words of 6 letters and more that results have of certificates, besides names and numbers.
 _WORDS = (
     "needs issue install nothing staged activate active deployed check reload prove prune rollback publish replaced "
-    "withdrawn forced missing broken compromised identifiers_changed key_type_changed profile_changed ca_changed expired "
-    "key_location_changed shared_elsewhere adopted pending_install files_differ not_deployed not_published "
+    "withdrawn forced missing broken compromised identifiers_changed key_type_changed profile_changed ca_changed "
+    "expired key_location_changed shared_elsewhere adopted pending_install files_differ not_deployed not_published "
     "ecdsa-p256 ecdsa-p384 rsa-2048 rsa-3072 rsa-4096 certificate"
 )
 
