@@ -484,7 +484,8 @@ def test_a_play_over_a_host_whose_certificates_came_from_elsewhere(labs: Any, tm
         site["vars"] = {"rotate_force": True}  # type: ignore[assignment]
         book.write_text(json.dumps([taking, site]), encoding="utf-8")
         rotated = playbook(book, lab.state.inventory, tmp_path)
-        (row,) = rotated.of("certificate_install")
+        staged, row = rotated.of("certificate_install")
+        assert {item["stage"] for item in staged["result"]["certificates"]} == {"staged"}
         assert {(item["version"], item["deployed"]) for item in row["result"]["certificates"]} == {("0002", True)}
         assert lab.counts("acme")["newOrder"] == len(found)
         for name, names in found.items():

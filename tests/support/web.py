@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,6 +67,14 @@ class Web:
 
     def served(self) -> str:
         return str(handshake("127.0.0.1", self.port, "one.example", timeout=5).facts()["serial"])
+
+    def serves(self, serial: str) -> bool:
+        """Whether it serves this one, once the processes from before a reload are gone."""
+        deadline = time.monotonic() + 10
+        while self.served() != serial:
+            if time.monotonic() > deadline:
+                return False
+        return True
 
     def needs(self) -> list[str]:
         item = only(self.host.module("certificate_request", certificates=self.declared()))

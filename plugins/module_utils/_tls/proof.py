@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from typing import Any
 
 from .._errors import CertfleetError
 from .connection import Served, endpoint_text, handshake
@@ -35,7 +36,8 @@ def prove(
     sleep: Callable[[float], None] = time.sleep,
     shake: Callable[..., Served] = handshake,
 ) -> None:
-    """Return when the endpoint serves the leaf with this SHA-256 fingerprint; asks again until ``timeout`` seconds are
+    """Return when the endpoint serves the leaf with this SHA-256 fingerprint, twice in a row, since a server that hands
+    over from old processes to new ones answers by either of them for a moment; asks again until ``timeout`` seconds are
     over, then raises CertfleetError that says what it serves instead. once: asks one time only.
 
     key_type: of the leaf, as certificate_facts() has it. An endpoint with certificates of two kinds of keys chooses one
@@ -46,19 +48,28 @@ def prove(
     where = endpoint_text(host, port, server_name)
     deadline = clock() + timeout
     pause = _PAUSE
-    while True:
+    seen = False
+
+    def facts_of(**options: Any) -> dict[str, Any]:
         left = max(deadline - clock(), 0.1)
+        found: dict[str, Any] = shake(
+            host, port, server_name, timeout=min(_ATTEMPT, left), starttls=starttls, **options
+        ).facts()
+        return found
+
+    while True:
         try:
-            facts = shake(host, port, server_name, timeout=min(_ATTEMPT, left), starttls=starttls).facts()
-            if facts["fingerprint_sha256"] == fingerprint:
-                return
+            facts = facts_of()
             family = key_type.partition("-")[0]
             if family and not facts["key_type"].startswith(family):
                 with suppress(CertfleetError):
-                    left = max(deadline - clock(), 0.1)
-                    options = {"timeout": min(_ATTEMPT, left), "starttls": starttls, "key_family": family}
-                    if shake(host, port, server_name, **options).facts()["fingerprint_sha256"] == fingerprint:
-                        return
+                    facts = facts_of(key_family=family)
+            if facts["fingerprint_sha256"] == fingerprint:
+                if seen or once or clock() + _PAUSE >= deadline:
+                    return
+                seen = True
+                sleep(_PAUSE)
+                continue
             problem = CertfleetError(
                 f"{where} {(known or {}).get(facts['fingerprint_sha256'], 'serves another certificate')} "
                 f"(serial {facts['serial']}, {', '.join(facts['identifiers']) or facts['subject']})",
@@ -66,6 +77,7 @@ def prove(
             )
         except CertfleetError as error:
             problem = error
+        seen = False
         if once or clock() + pause >= deadline:
             remedy = problem.remedy or "See whether the service runs, listens there and speaks TLS."
             raise CertfleetError(f"{problem.message}, {timeout:.0f} s after the reload", remedy=remedy)

@@ -57,16 +57,23 @@ class Endpoint:
         )
 
 
-def test_proven_at_the_first_handshake() -> None:
+def test_proven_by_two_handshakes_in_a_row() -> None:
     endpoint = Endpoint(NEW)
     endpoint.prove()
-    assert endpoint.time == pytest.approx(0.1)
+    assert endpoint.time == pytest.approx(0.3)
+    assert len(endpoint.timeouts) == 2
+
+
+def test_an_old_process_that_still_answers_is_waited_for() -> None:
+    endpoint = Endpoint(NEW, OLD, NEW, "connection refused", NEW, NEW, OLD)
+    endpoint.prove()
+    assert len(endpoint.timeouts) == 6
 
 
 def test_asked_again_until_the_new_certificate_is_there() -> None:
-    endpoint = Endpoint("connection refused", OLD, OLD, NEW, OLD)
+    endpoint = Endpoint("connection refused", OLD, OLD, NEW, NEW, OLD)
     endpoint.prove()
-    assert len(endpoint.timeouts) == 4
+    assert len(endpoint.timeouts) == 5
     assert endpoint.time < 2
 
 
