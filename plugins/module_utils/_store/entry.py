@@ -22,9 +22,9 @@ from .version import (
     CHAIN,
     CSR,
     FULLCHAIN,
-    HOLD_A_KEY,
     KEY,
     META,
+    PUBLIC,
     REQUEST,
     Pending,
     Version,
@@ -185,11 +185,17 @@ class Entry:
     def sweep(self) -> None:
         """Remove what an interrupted run left behind. Under the lock only."""
         self.folder.sweep()
+        if self.folder.kind(PENDING) is not None:
+            with self.folder.sub(PENDING, self._private) as pending:
+                pending.sweep()
         if self.folder.kind(VERSIONS) is None:
             return
+        labels = self.labels()
         with self.folder.sub(VERSIONS) as versions:
             versions.sweep()
-        labels = self.labels()
+            for label in labels:
+                with versions.sub(label) as folder:
+                    folder.sweep()
         if labels and self.folder.kind(PENDING) is not None:
             with self.folder.sub(PENDING, self._private) as pending:
                 waiting = pending.read(KEY)
@@ -307,5 +313,5 @@ def _correct_files(folder: Folder, *, dry: bool) -> bool:
     changed = folder.correct_self(dry=dry)
     for name in folder.names():
         if folder.kind(name) == "file":
-            changed |= folder.correct(name, secret=name in HOLD_A_KEY, dry=dry)
+            changed |= folder.correct(name, secret=name not in PUBLIC, dry=dry)
     return changed

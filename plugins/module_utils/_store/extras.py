@@ -53,6 +53,7 @@ class Extras:
 
         That the version was proven is forgotten first: should the run end here, the next one reloads.
         """
+        self._outputs.sweep()
         names = self.differing(version)
         if not names:
             return []
@@ -73,8 +74,18 @@ class Extras:
         return any_changes, errors
 
     def follow(self, label: str) -> None:
-        """Bring copies to a version that was gone back to. Raises CertfleetError."""
-        self._outputs.bring(self._entry.load(label))
+        """Bring copies to a version that was gone back to, which may lack a format that was declared since.
+
+        Raises CertfleetError.
+        """
+        version = self._entry.load(label)
+        self._outputs.sweep()
+        formats.bring(self._entry, version, self._declared)
+        self._outputs.bring(version)
+
+    def left(self) -> tuple[str, ...]:
+        """What is told of paths that are not declared any more and that could not be removed."""
+        return tuple(self._outputs.left.values())
 
     def reasons(self, version: Version) -> tuple[Reason, ...]:
         """Why the active version is to be installed again; what cannot be looked at is left to the installation."""
@@ -87,7 +98,10 @@ class Extras:
 
 def bring_files(work: Work, _entry: Entry, target: Version) -> None:
     """After the switch, before the commands that read them. Raises CertfleetError."""
-    names = work.extras.bring(target) if work.extras else []
+    if work.extras is None:
+        return
+    names = work.extras.bring(target)
+    work.notes += work.extras.left()
     work.files += [name for name in names if name not in work.files]
     work.changed |= bool(names)
 
@@ -104,6 +118,9 @@ def bring_files_back(work: Work) -> bool:
 
 def let_files_follow(work: Work, label: str | None) -> None:
     """After ``current`` went back to that version. When a run before this one has switched, there was nothing to undo,
-    and the copies are brought to that version. Raises CertfleetError."""
+    and the copies are brought to that version. A failure is told; services are to reload all the same."""
     if work.extras and label and not work.switched:
-        work.extras.follow(label)
+        try:
+            work.extras.follow(label)
+        except CertfleetError as error:
+            work.errors += (f"its copies could not be brought to that version: {error}",)

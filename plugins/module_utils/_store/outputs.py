@@ -168,9 +168,17 @@ class Outputs:
         self.declared = declared
         self._step = step
         self._taken = taken
+        #: What was found out about paths that are not declared any more and have to stay, by path.
+        self.left: dict[str, str] = {}
+
+    def sweep(self) -> None:
+        """Remove what interrupted runs left beside paths that may be right otherwise. Raises CertfleetError."""
+        for output in self.declared.files:
+            with self._open(output.path, output.ownership) as folder:
+                _sweep(folder, output.name)
 
     def differing(self, version: Version) -> list[str]:
-        """Paths that are not as declared, and those that were made and are not declared any more.
+        """Paths that are not as declared, and those that were made, are not declared any more and can be looked at.
 
         Raises CertfleetError for a directory that is missing or not safe, and for one in the place of a file.
         """
@@ -181,7 +189,8 @@ class Outputs:
     def bring(self, version: Version, undo: Undo | None = None) -> list[str]:
         """Bring all paths to what is declared, copies to this version; returns those that were not.
 
-        undo: takes what undoes it, a call for each change. Raises CertfleetError.
+        undo: takes what undoes it, a call for each change. Raises CertfleetError, but not for a path that is not
+        declared any more and cannot be removed: that one is in ``left``, and the next run tries again.
         """
         noted = paths_noted(self.entry)
         wrong = [output for output in self.declared.files if not self._right(output, version, noted)]
@@ -192,13 +201,20 @@ class Outputs:
         undo(lambda: self._note(noted))
         after = {path: note for path, note in noted.items() if path not in stale}
         after.update({output.path: self._note_of(output, version) for output in wrong})
-        self._note({**noted, **after})
+        both = {**noted, **after}
+        self._note(both)
         for output in wrong:
             self._place(output, version, undo)
         for path in stale:
-            self._remove(path, noted[path], undo)
+            try:
+                self._remove(path, noted[path], undo)
+            except CertfleetError as error:
+                self._leave(path, error)
+                after[path] = noted[path]
+        # What was removed is noted again before it is brought back.
+        undo(lambda: self._note(both))
         self._note(after)
-        return [*(output.path for output in wrong), *stale]
+        return [*(output.path for output in wrong), *(path for path in stale if path not in after)]
 
     def _note(self, files: dict[str, dict[str, Any]]) -> None:
         if files != paths_noted(self.entry):
@@ -212,8 +228,26 @@ class Outputs:
         return note
 
     def _stale(self, noted: dict[str, dict[str, Any]]) -> list[str]:
+        """Those that are to be removed. A file that nobody wants must not be in the way of a renewal."""
         declared = {output.path for output in self.declared.files}
-        return sorted(path for path in noted if path not in declared)
+        stale = []
+        self.left.clear()
+        for path in sorted(path for path in noted if path not in declared):
+            try:
+                if not self._gone(path):
+                    with self._open(path, Ownership(noted[path].get("uid"))) as folder:
+                        self._ours(folder, os.path.basename(path), noted[path])
+                stale.append(path)
+            except CertfleetError as error:
+                self._leave(path, error)
+        return stale
+
+    def _leave(self, path: str, error: CertfleetError) -> None:
+        self.left[path] = f"{path} is not declared any more and stays: {error}"
+
+    def _gone(self, path: str) -> bool:
+        """Whether another certificate has it now, or the directory that it was in is not there any more."""
+        return _real(path) in self._taken or not os.path.isdir(os.path.dirname(path))
 
     def _content(self, source: str, label: str) -> bytes | None:
         with self.entry.folder.sub(VERSIONS) as versions, versions.sub(label) as folder:
@@ -254,7 +288,7 @@ class Outputs:
 
     def _remove(self, path: str, note: dict[str, Any], undo: Undo) -> None:
         """Only what is ours still: a link into our store, a copy with the content of one of our versions."""
-        if _real(path) in self._taken or not os.path.isdir(os.path.dirname(path)):
+        if self._gone(path):
             return
         name, ownership = os.path.basename(path), Ownership(note.get("uid"))
         with self._open(path, ownership) as folder:

@@ -30,6 +30,8 @@ REQUEST = "request.json"
 RECIPIENT = "recipient.pem"
 #: Files that only the owner and the declared group may read.
 HOLD_A_KEY = frozenset({KEY, COMBINED, KEYSTORE, KEY_DER, RECIPIENT})
+#: Files that everyone may read. What is neither, say a leftover of a run that was killed, may hold a key.
+PUBLIC = frozenset({CERT, CHAIN, FULLCHAIN, CERT_DER, META, CSR, REQUEST})
 
 
 @dataclass
