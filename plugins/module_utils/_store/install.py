@@ -199,6 +199,11 @@ def _staged(work: Work, item: dict[str, Any], chain_pem: str, settings: Settings
     leaf = _x509.certificate_facts(_x509.load_chain(chain_pem)[0])
     known = _known(entry, leaf, declared, settings.transaction.now()) if entry else None
     if known is not None:
+        if known.withdrawn and settings.versions.get(declared.name) != known.label:
+            raise CertfleetError(
+                f"it came as version {known.label} before, which was withdrawn here",
+                remedy="Go back on all its hosts, or name it in versions.",
+            )
         work.stage = "staged"
         return known
     pending = entry.pending() if entry else None
