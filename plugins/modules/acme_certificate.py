@@ -307,6 +307,27 @@ behind:
       - name: web
         host: web1
         serial: 3c4f9a8e12
+left_alone:
+  description:
+    - The hosts that keep an older certificate than the others, because it was gone back from there
+      (O(certfleet.acme.certificate_install#module:state=rolled_back)). A warning says so too.
+  returned: with O(gather), when there are such hosts
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The name of the certificate.
+      type: str
+    host:
+      description: The host.
+      type: str
+    msg:
+      description: What is the matter, and what to do.
+      type: str
+  sample:
+    - name: web
+      host: web1
+      msg: web1 has gone back from the certificate web of web2, serial 3c4f9a8e12, and goes on with an older one.
 failed_items:
   description: The names of the items that failed.
   returned: always

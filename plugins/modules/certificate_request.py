@@ -172,6 +172,7 @@ certificates:
       recipient: null
       current: null
       held: null
+      withdrawn: []
       replaces: null
       renewal_info: null
       changed: true
@@ -227,6 +228,12 @@ certificates:
         - The version that was decided on, for a certificate that is shared; V(none) when there is no whole one.
         - C(answers) in it are the fingerprints of the keys that it took the place of.
       type: dict
+    withdrawn:
+      description:
+        - Serial numbers of the versions of a shared certificate that were gone back from on this host. It is not to get
+          them from another one.
+      type: list
+      elements: str
     current:
       description: The active certificate, V(none) when there is none.
       type: dict

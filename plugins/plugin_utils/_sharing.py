@@ -46,6 +46,10 @@ class Member:
     def forced(self) -> bool:
         return any(reason.get("code") == "forced" for reason in self.item.get("reasons") or [])
 
+    def has_withdrawn(self, held: Mapping[str, Any]) -> bool:
+        """Whether this host has had that certificate and gone back from it."""
+        return held.get("serial") in (self.item.get("withdrawn") or [])
+
     def answered_by(self, held: Mapping[str, Any]) -> bool:
         """Whether a certificate is new enough for what was asked for by force."""
         return not self.forced or self.item.get("public_key_sha256") in (held.get("answers") or [])
@@ -66,14 +70,16 @@ class Share:
 
 @dataclass
 class Plan:
-    """refused: why, by host and name. answers: by who orders, the requests of others that are done with by it."""
+    """refused: why, by host and name. answers: by who orders, the requests of others that are done with by it.
+    notes: why a host that would get another certificate is left alone."""
 
     shares: list[Share] = field(default_factory=list)
     refused: dict[Key, str] = field(default_factory=dict)
     answers: dict[Key, list[str]] = field(default_factory=dict)
+    notes: dict[Key, str] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.shares or self.refused)
+        return bool(self.shares or self.refused or self.notes)
 
     def ordered(self, items: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         """Those of the items of a batch that are to be ordered: one for each shared certificate."""
@@ -120,7 +126,7 @@ def _plan_one(found: Plan, group: Sequence[Member]) -> None:
         if one.held
         and not one.needy
         and _identity(one.held) not in condemned
-        and all(asking.answered_by(one.held) for asking in needy)
+        and all(asking.answered_by(one.held) and not asking.has_withdrawn(one.held) for asking in needy)
     ]
     within_reach = [(one, held) for one, held in good if one.place != LOST]
     if within_reach:
@@ -144,6 +150,13 @@ def _share(found: Plan, source: Member, held: Mapping[str, Any] | None, here: It
     """All others get it, unless they have it. held: None when the source orders it."""
     for one in here:
         if one.host == source.host or (held and not one.needy and _identity(one.held) == _identity(held)):
+            continue
+        if held and one.has_withdrawn(held):
+            found.notes[one.host, one.name] = (
+                f"{one.host} has gone back from the certificate {one.name} of {source.host}, serial "
+                f"{held.get('serial')}, and goes on with an older one. Go back from it on all its hosts, or name its "
+                f"version in versions on {one.host}"
+            )
             continue
         recipient = one.item.get("recipient")
         found.shares.append(Share(one.name, one.host, source, held, recipient, behind=not one.needy))
@@ -183,7 +196,8 @@ def _said(value: Any) -> str:
 def complete(result: dict[str, Any], found: Plan, *, check_mode: bool) -> dict[str, Any]:
     """The result of acme_certificate with an item for each host that gets its certificate from another.
 
-    Adds shares (what is to be sealed, by the host that has it) and behind (by host, what it is to be told).
+    Adds shares (what is to be sealed, by the host that has it) and behind (by host, what it is to be told), and
+    left_alone, which hosts keep another certificate.
     """
     items = [dict(item) for item in result.get("certificates") or []]
     by_key = {(item.get("host"), item.get("name")): item for item in items}
@@ -215,6 +229,9 @@ def complete(result: dict[str, Any], found: Plan, *, check_mode: bool) -> dict[s
     for (host, name), text in found.refused.items():
         items.append({"name": name, "host": host, "changed": False, "failed": True, "msg": text})
     kept = {key: value for key, value in result.items() if key not in ("skipped", "skip_reason")}
+    if found.notes:
+        kept["warnings"] = [*(kept.get("warnings") or []), *found.notes.values()]
+        kept["left_alone"] = [{"name": name, "host": host, "msg": text} for (host, name), text in found.notes.items()]
     return {
         **kept,
         "certificates": items,

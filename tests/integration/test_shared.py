@@ -189,6 +189,16 @@ def test_what_other_hosts_have_is_not_ordered(tmp_path: Path) -> None:
     }
 
 
+def test_a_host_that_went_back_is_left_alone_and_told_of(tmp_path: Path) -> None:
+    older = {**HELD, "serial": "a0", "not_before": "2020-01-01T00:00:00Z"}
+    certificates = {"a": [has("web", withdrawn=["a1"]) | {"held": older}], "b": [has("web", withdrawn=[])]}
+    found = {host: {"store_path": f"/store/{host}", "certificates": items} for host, items in certificates.items()}
+    result = play(tmp_path, found).of("acme_certificate")[0]["result"]
+    assert (result["certificates"], result["shares"], result["behind"]) == ([], [], {})
+    assert [(one["host"], one["name"]) for one in result["left_alone"]] == [("a", "web")]
+    assert "a has gone back from the certificate web of b, serial a1" in str(result["warnings"])
+
+
 def test_a_wave_gets_what_an_earlier_one_has(tmp_path: Path) -> None:
     certificates = {"a": [has("web")], "b": [asks("web", "b")], "c": [asks("web", "c")]}
     found = {host: {"store_path": f"/store/{host}", "certificates": items} for host, items in certificates.items()}

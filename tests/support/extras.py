@@ -80,6 +80,8 @@ class Ground:
         activate: bool = True,
         check: bool = False,
         step: Step = no_step,
+        back: bool = False,
+        versions: dict[str, str] | None = None,
     ) -> dict[str, Any]:
         def command(argv: Any) -> None:
             try:
@@ -91,7 +93,13 @@ class Ground:
                 raise CertfleetError(f"{argv[0]} failed")
 
         settings = installation.Settings(
-            activate=activate, keep=2, check=check, transaction=Transaction(command=command), step=step
+            activate=activate,
+            keep=2,
+            check=check,
+            transaction=Transaction(command=command),
+            step=step,
+            back=back,
+            versions=versions or {},
         )
         (result,) = installation.install(str(self.store), [declared], [issued] if issued else [], settings)
         return result

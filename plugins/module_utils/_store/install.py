@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import datetime
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from . import selinux, sharing
 from ._library import CRYPTOGRAPHY_IMPORT_ERROR
 from .argspec import SHARED
 from .declared import Declared, names_once, parse
-from .entry import Entry, Store, Version
+from .entry import LOCK_TIMEOUT, Entry, Store, Version
 from .extras import Extras
 from .files import Step, no_step
 from .outputs import check_paths, declared_paths
@@ -88,12 +89,13 @@ def install(
     issued_by_name = _by_name(issued)
     results: dict[str, dict[str, Any]] = {}
     works: list[Work] = []
+    until = time.monotonic() + LOCK_TIMEOUT  # for all locks together, however many another run has
     with Store(store_path, create=False, step=settings.step) as store, ExitStack() as entries:
         # Locks are taken in one order by all, so that no two runs wait for each other.
         for item in sorted(certificates, key=lambda item: str(item["name"])):
             try:
                 work = Work(parse(item))
-                _open(work, store, entries, settings, taken)
+                _open(work, store, entries, settings, taken, until)
                 _stage(work, issued_by_name.get(item["name"]), settings)
                 if settings.activate:
                     _aim(work, settings)
@@ -149,13 +151,16 @@ def _by_name(issued: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _open(work: Work, store: Store, entries: ExitStack, settings: Settings, taken: frozenset[str]) -> None:
+def _open(
+    work: Work, store: Store, entries: ExitStack, settings: Settings, taken: frozenset[str], until: float
+) -> None:
+    """until: by time.monotonic()."""
     work.entry = entry = store.entry(work.declared.name, work.declared.ownership, create=False)
     if entry is None:
         return
     entries.callback(entry.close)
     work.extras = Extras(entry, work.declared, step=settings.step, taken=taken)
-    entry.lock()
+    entry.lock(max(0.0, until - time.monotonic()))
     if not settings.check:
         entry.sweep()
     work.changed = entry.correct_modes(dry=settings.check)
@@ -194,6 +199,11 @@ def _staged(work: Work, item: dict[str, Any], chain_pem: str, settings: Settings
     leaf = _x509.certificate_facts(_x509.load_chain(chain_pem)[0])
     known = _known(entry, leaf, declared, settings.transaction.now()) if entry else None
     if known is not None:
+        if known.withdrawn and settings.versions.get(declared.name) != known.label:
+            raise CertfleetError(
+                f"it came as version {known.label} before, which was withdrawn here",
+                remedy="Go back on all its hosts, or name it in versions.",
+            )
         work.stage = "staged"
         return known
     pending = entry.pending() if entry else None

@@ -138,6 +138,8 @@ def request_one(store: Store, settings: Settings, item: dict[str, Any]) -> dict[
         if declared.shared and pending is not None:
             recipient = sharing.recipient(entry, create=not settings.check)
         result = {**_result(declared, need, active, pending, changed=changed), "recipient": recipient}
+        if declared.shared:
+            result["withdrawn"] = sharing.withdrawn(entry)
         result["replaces"] = _replaces(entry, declared.wanted(settings.acme_directory)) if pending or active else None
         if need.needs != "issue" and need.version is not None and settings.renew:
             # Of what a newer one has taken the place of, nothing is asked (RFC 9773 section 4.3).
@@ -341,6 +343,7 @@ def _empty(item: dict[str, Any]) -> dict[str, Any]:
         "recipient": None,
         "current": None,
         "held": None,
+        "withdrawn": [],
         "replaces": None,
         "renewal_info": None,
         "changed": False,

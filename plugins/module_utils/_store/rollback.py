@@ -58,6 +58,13 @@ def origin(work: Work) -> str | None:
     return label if label in work.entry.labels() else None
 
 
+def _unproven(work: Work) -> bool:
+    """Whether a run before this one has switched to the target, ended without a proof, and can be undone: when it noted
+    that no version was active, too."""
+    noted = work.target.meta.get("activating") if work.target else None
+    return isinstance(noted, dict) and (noted.get("from") is None or origin(work) is not None)
+
+
 def take_back(work: Work, now: datetime.datetime) -> bool:
     """Activate what was active before again; True when something was taken back. What became of it is in the work.
 
@@ -69,7 +76,7 @@ def take_back(work: Work, now: datetime.datetime) -> bool:
     if entry is None or target is None:
         return False
     back_to = origin(work)
-    if not work.switched and back_to is None:
+    if not work.switched and not _unproven(work):
         return bring_files_back(work)
     before = entry.load(back_to) if back_to else None
     why_not = refusal(before) if before else ""
@@ -77,10 +84,16 @@ def take_back(work: Work, now: datetime.datetime) -> bool:
         work.errors += (f"not rolled back: {why_not}, so version {target.label} stays active",)
         return False
     bring_files_back(work)
-    work.activate(back_to)
+    if work.reinstated:  # before it is taken back: a run that ends between the two must not let it come back by itself
+        entry.note(target.label, withdrawn=work.reinstated)
+    try:
+        work.activate(back_to)
+    except CertfleetError as error:
+        if entry.current() != back_to:
+            raise
+        work.errors += (str(error),) if str(error) not in work.errors else ()
     work.rolled_back, work.before = True, before
-    for label in work.withdrawn:
-        entry.note(label, withdrawn=None)
+    restore_notes(work)
     if before is None:
         work.errors += ("rolled back: no version is active, as before",)
     else:
@@ -89,6 +102,16 @@ def take_back(work: Work, now: datetime.datetime) -> bool:
         work.errors += (f"rolled back: {which} is active again",)
     let_files_follow(work, back_to)
     return True
+
+
+def restore_notes(work: Work) -> None:
+    """Note again which versions were withdrawn before this run and which were not. Raises CertfleetError."""
+    if work.entry is None or work.target is None:
+        return
+    for label in work.withdrawn:
+        work.entry.note(label, withdrawn=None)
+    if work.reinstated:
+        work.entry.note(work.target.label, withdrawn=work.reinstated)
 
 
 def doubt(work: Work) -> None:
@@ -148,7 +171,7 @@ def aim_back(work: Work, asked: str | None, now: datetime.datetime) -> None:
     work.target = target
     newer = [label for label in labels if int(label) > int(target.label)]
     work.withdrawn = tuple(label for label in newer if not entry.load(label).withdrawn)
-    work.reinstated = target.withdrawn
+    work.reinstated = target.meta.get("withdrawn")
 
 
 def _before_newest(entry: Entry, labels: list[str]) -> Version | None:

@@ -68,6 +68,13 @@ def held(version: Version | None) -> dict[str, Any] | None:
     }
 
 
+def withdrawn(entry: Entry) -> list[str]:
+    """Serial numbers of the versions that an operator has gone back from."""
+    versions = [version for version in map(entry.load, entry.labels()) if version.withdrawn]
+    serials = [version.facts.get("serial") or version.meta.get("serial") for version in versions]
+    return [str(serial) for serial in serials if serial]
+
+
 def note_location(entry: Entry, declared: Declared, version: Version | None, *, dry: bool) -> None:
     """That this key is one that leaves the host is noted before it does."""
     if dry or not declared.shared or version is None or version.broken:

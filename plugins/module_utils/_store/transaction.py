@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +26,7 @@ from .commands import run_command
 from .declared import Declared, Endpoint
 from .entry import Entry, Version
 from .extras import Extras, bring_files
-from .rollback import doubt, origin, take_back
+from .rollback import doubt, origin, restore_notes, take_back
 
 Command = Callable[[Sequence[str]], None]
 Prove = Callable[..., None]
@@ -42,7 +43,8 @@ class Work:
 
     target: the version that is to be served; None when there is nothing to serve. previous: label of the version that
     was current when the run began. before: the version that was taken back to. stage: what was reached. failed_stage:
-    where it failed first. withdrawn: versions that an operator goes back from; reinstated: the target was one of those.
+    where it failed first. withdrawn: versions that an operator goes back from; reinstated: the note by which the
+    target was one of those.
     """
 
     declared: Declared
@@ -68,7 +70,7 @@ class Work:
     notes: tuple[str, ...] = ()
     before: Version | None = None
     withdrawn: tuple[str, ...] = ()
-    reinstated: bool = False
+    reinstated: Any = None
 
     def fail(self, stage: str, error: CertfleetError | str) -> None:
         self.failed_stage = self.failed_stage or stage
@@ -125,8 +127,9 @@ class Transaction:
     def run(self, works: Sequence[Work]) -> None:
         """Activate and deploy what needs it; the outcome is in each work. Raises nothing for one certificate."""
         for work in works:
-            if work.needs_switch():
-                self._guard(work, "activate", self._switch)
+            step = self._switch if work.needs_switch() else self._forget_unproven
+            self._guard(work, "activate", step)
+        self._after_switch([work for work in works if work.stopped])
         switched = [work for work in works if not work.stopped]
         for work in switched:
             self._guard(work, "files", bring_files)
@@ -171,10 +174,35 @@ class Transaction:
     def _switch(self, work: Work, entry: Entry, target: Version) -> None:
         if work.declared.deploy:
             # Tells the next run what to go back to should this one end before the proof.
-            entry.note(target.label, activating={"from": work.previous, "at": self._stamp()})
-        work.activate(target.label)
+            # Of one that is gone back to, that it was proven before means nothing any more.
+            forgotten = {"deployed": None} if target.meta.get("deployed") else {}
+            entry.note(target.label, activating={"from": work.previous, "at": self._stamp()}, **forgotten)
+        self._forget_unproven(work, entry, target)
+        try:
+            work.activate(target.label)
+        except CertfleetError:
+            with suppress(CertfleetError):  # it may have failed when `current` led to the new version already
+                work.switched = entry.current() == target.label
+            work.changed |= work.switched
+            raise
         work.switched = work.changed = True
         work.stage = "active"
+
+    def _forget_unproven(self, work: Work, entry: Entry, target: Version) -> None:
+        """What needs no proof is in use from now on: a failure later on is no reason to go back from it."""
+        if not work.declared.deploy and target.meta.get("activating"):
+            entry.note(target.label, activating=None)
+            target.meta["activating"] = None
+
+    def _after_switch(self, works: Sequence[Work]) -> None:
+        """Take back what was switched all the same. What was not is as it was before."""
+        self._take_back([work for work in works if work.switched])
+        for work in works:
+            if not work.switched:
+                try:
+                    restore_notes(work)
+                except CertfleetError as error:
+                    work.errors += (str(error),)
 
     def _commands(self, works: Iterable[Work], kind: str) -> None:
         """Run each distinct command once; its failure is the failure of every certificate that names it."""
@@ -261,7 +289,7 @@ class Transaction:
             if not any(work.switched or work in undone for work in members):
                 self._add(members, "nothing was switched before this check, so the certificate is not the cause")
                 continue
-            if any(work.switched and work.before is None for work in members):
+            if any((work.switched or work.rolled_back) and work.before is None for work in members):
                 continue  # what failed is active still, or the files that the configuration names are gone
             try:
                 self.command(argv)

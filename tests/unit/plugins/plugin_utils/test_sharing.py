@@ -114,6 +114,29 @@ def test_what_was_forced_and_has_come_to_one_host_is_not_ordered_again() -> None
     assert who(plan) == {"b": ("a", "2", True)}
 
 
+def test_a_host_that_has_gone_back_from_it_is_left_alone() -> None:
+    members = [member("a", has=held(1), withdrawn=["2"]), member("b", has=held(2)), member("c", has=held(1))]
+    plan = _sharing.plan(members)
+    assert who(plan) == {"c": ("b", "2", False)}
+    assert list(plan.notes) == [("a", "web")]
+    alone = _sharing.plan(members[:2])
+    assert alone
+    result = _sharing.complete({"skipped": True, "warnings": ["other"]}, alone, check_mode=False)
+    assert (result["certificates"], result["shares"], result["behind"]) == ([], [], {})
+    (left,) = result["left_alone"]
+    assert (left["name"], left["host"]) == ("web", "a")
+    assert left["msg"].startswith("a has gone back from the certificate web of b, serial 2, and goes on with an older")
+    assert result["warnings"] == ["other", left["msg"]]
+
+
+def test_a_host_in_need_that_has_gone_back_from_it_orders_another_for_all() -> None:
+    members = [member("a", "due", has=held(1), withdrawn=["2"]), member("b", has=held(2))]
+    plan = _sharing.plan(members)
+    assert ordering(plan, "a", "b") == ["a"]
+    assert who(plan) == {"b": ("a", None, False)}
+    assert not plan.notes
+
+
 def test_earlier_waves_have_what_they_were_given() -> None:
     came = {"host": "a", "name": "web", "failed": False, **held(2)}
     plan = _sharing.plan(

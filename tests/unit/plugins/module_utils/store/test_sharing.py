@@ -44,9 +44,11 @@ def ask(root: Path, *, force: bool = False, step: Step = no_step) -> dict[str, A
         return request.request_one(store, settings, DECLARED)
 
 
-def put(root: Path, item: dict[str, Any], step: Step = no_step) -> dict[str, Any]:
-    settings = installation.Settings(activate=True, keep=3, check=False, transaction=Transaction(), step=step)
-    (result,) = installation.install(str(root), [DECLARED], [item], settings)
+def put(root: Path, item: dict[str, Any] | None, step: Step = no_step, **options: Any) -> dict[str, Any]:
+    settings = installation.Settings(
+        activate=True, keep=3, check=False, transaction=Transaction(), step=step, **options
+    )
+    (result,) = installation.install(str(root), [DECLARED], [item] if item else [], settings)
     assert not result["failed"], result
     return result
 
@@ -129,3 +131,19 @@ def test_a_request_that_is_killed_has_a_recipient_the_next_time(tmp_path: Path) 
         assert ask(tmp_path / str(number)) == {**asked, "changed": False}
         number += 1
     assert number > 10
+
+
+def test_a_host_that_went_back_says_so_and_takes_it_by_name_only(tmp_path: Path) -> None:
+    root = tmp_path / "a"
+    first = CA.issued(ask(root))
+    put(root, first)
+    second = CA.issued(ask(root, force=True))
+    put(root, second)
+    assert ask(root)["withdrawn"] == []
+    assert put(root, None, back=True)["serial"] == first["serial"]
+    assert ask(root)["held"]["serial"] == first["serial"]
+    assert ask(root)["withdrawn"] == [second["serial"]]
+    with pytest.raises(AssertionError, match="it came as version 0002 before, which was withdrawn here"):
+        put(root, second)
+    assert put(root, second, versions={"web": "0002"})["serial"] == second["serial"]
+    assert ask(root)["withdrawn"] == []
