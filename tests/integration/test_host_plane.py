@@ -152,6 +152,12 @@ def test_the_life_of_a_certificate(old: OldHost, server: TlsServer) -> None:
     assert not again["changed"]
 
 
+@pytest.mark.parametrize(
+    "old",
+    [HOSTS[0], *(pytest.param(host, marks=pytest.mark.thorough) for host in HOSTS[1:])],
+    indirect=True,
+    ids=lambda host: f"python{host[0]}-cryptography{host[1]}",
+)
 def test_a_proof_that_fails_is_rolled_back(old: OldHost, server: TlsServer) -> None:
     server.directories = {"web.example": old.store / "web" / "current"}
     deploy = {"reload": server.reload, "endpoints": [{"port": server.port}], "timeout": 2}

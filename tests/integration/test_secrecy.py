@@ -73,7 +73,7 @@ def _everything(work: Path) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("key_type", ["ecdsa-p256", "rsa-2048"])
+@pytest.mark.parametrize("key_type", ["ecdsa-p256", pytest.param("rsa-2048", marks=pytest.mark.thorough)])
 def test_the_private_key_is_on_its_host_and_nowhere_else(lab: Lab, tmp_path: Path, key_type: str) -> None:
     store = tmp_path / "store"
     work = tmp_path / "run"

@@ -78,7 +78,12 @@ def quiet(lab: Lab) -> None:
         assert lab.requests(server) == []
 
 
-@pytest.mark.parametrize("fresh", PAIRS, indirect=True, ids="-".join)
+@pytest.mark.parametrize(
+    "fresh",
+    [PAIRS[0], *(pytest.param(pair, marks=pytest.mark.thorough) for pair in PAIRS[1:])],
+    indirect=True,
+    ids="-".join,
+)
 def test_issue_deploy_rotate_revoke(fresh: Lab, tmp_path: Path) -> None:
     lab = fresh
     first = run(lab, "site", tmp_path)
@@ -289,6 +294,7 @@ def test_account_keys_of_each_type(lab: Lab, tmp_path: Path) -> None:
     assert len(again.of("acme_account")) == len(KEY_TYPES)
 
 
+@pytest.mark.thorough
 def test_certificates_of_each_key_type_in_one_batch(lab: Lab, tmp_path: Path) -> None:
     """With an account key of another type than any of the defaults."""
 

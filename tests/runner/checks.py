@@ -97,16 +97,23 @@ class Checks:
         return self.console.step("ansible-galaxy collection build, install", work)
 
     def units(self) -> None:
-        """Tests that need no server."""
-        self._pytest("pytest units", ["tests/unit"], {})
+        """Tests that need no server, without the thorough ones."""
+        self._pytest("pytest units", ["-m", "not thorough", "tests/unit"], {})
 
     def integration(self) -> None:
-        """Tests in the lab, the matrix of controllers and hosts among them."""
+        """Tests in the lab, the matrix of controllers and hosts among them, without the thorough ones."""
+        self._integration(["-m", "not thorough", "tests/integration"])
+
+    def thorough(self) -> None:
+        """The tests that take long and show what shorter ones show too, in the lab and without."""
+        self._integration(["-m", "thorough", "tests/unit", "tests/integration"])
+
+    def _integration(self, words: list[str]) -> None:
         self.provide_cas()
         debian.provide(self.console, programs=True)
         self.matrix_environments()
         # More than there are cores: what they test waits for servers half of the time.
-        self._pytest("pytest integration", ["tests/integration"], {"CERTFLEET_MATRIX": str(MATRIX)}, workers=3)
+        self._pytest("pytest integration", words, {"CERTFLEET_MATRIX": str(MATRIX)}, workers=3)
 
     def test_providers(self) -> None:
         """Every test that touches DNS, once with each provider."""
@@ -212,7 +219,7 @@ class Checks:
 
         self.console.step(title, work)
 
-    def _pytest(self, title: str, paths: list[str], extra: dict[str, str], *, workers: int = 2) -> None:
+    def _pytest(self, title: str, selection: list[str], extra: dict[str, str], *, workers: int = 2) -> None:
         tools = self.tools
         env = environment(collections=LINKED, path=[tools.path / "bin"])
         env.update(extra)
@@ -227,7 +234,7 @@ class Checks:
             "--dist=worksteal",
             "--durations=25",
             "--color=no",
-            *paths,
+            *selection,
         ]
         closing: list[str] = []
 

@@ -19,6 +19,7 @@ make lint         ruff, mypy, ansible-lint, changelog and documentation
 make sanity       ansible-test sanity
 make units        tests that need no server
 make integration  tests in the lab: real ACME servers, Route53 emulators, nginx
+make thorough     the tests that make test leaves out: longer ways to what shorter ones show too
 make matrix       the installed collection on the oldest and the newest ansible-core
 make test-providers  the tests that touch DNS, all of them with each provider; PROVIDER=NAME: with that one
 make molecule     the Molecule scenarios of extensions/molecule; SCENARIO=NAME: that one
@@ -37,6 +38,7 @@ Without make: python3 tests/runner TARGET
 """
 
 
+TESTS = ("test", "lint", "sanity", "units", "integration", "thorough", "matrix", "build", "test-providers")
 #: Programs that say by themselves how it went.
 PROGRAMS = {
     "bench": "tests.benchmarks.request_counts",
@@ -92,7 +94,7 @@ def _run(target: str, rest: list[str]) -> int:
 
         molecule.run(checks.console)
         return checks.close()
-    if target not in ("test", "lint", "sanity", "units", "integration", "matrix", "build", "test-providers"):
+    if target not in TESTS:
         print(f"no such target: {target}\n{HELP}", file=sys.stderr, end="")
         return 2
     for name in names:
