@@ -81,8 +81,8 @@ options:
             O(ignore:certificates[].group), as an octal number in quotes. Certificates have mode 0644.
           - One of V("0600"), V("0640"), V("0400") and V("0440"). Whatever gives rights to others, or the group the
             right to write, is refused. When the group may read keys, directories have mode 0750.
-          - Where the group may read keys and no O(ignore:certificates[].group) is declared, what is new gets the primary
-            group of the task's user, also in a directory that hands down its own group (setgid).
+          - Where the group may read keys and no O(ignore:certificates[].group) is declared, what is new gets the group
+            that the task's process has, also in a directory that hands down its own group (setgid).
         type: str
       seuser:
         description:
