@@ -81,6 +81,8 @@ options:
             O(ignore:certificates[].group), as an octal number in quotes. Certificates have mode 0644.
           - One of V("0600"), V("0640"), V("0400") and V("0440"). Whatever gives rights to others, or the group the
             right to write, is refused. When the group may read keys, directories have mode 0750.
+          - Where the group may read keys and no O(ignore:certificates[].group) is declared, what is new gets the group
+            that the task's process has, also in a directory that hands down its own group (setgid).
         type: str
       seuser:
         description:
@@ -146,6 +148,8 @@ options:
           - Paths that are not declared any more are removed when they are still as they were made, a link into the
             store or a copy of one of its versions. Of a certificate that is not declared at all any more, nothing is
             removed.
+          - One that cannot be removed, say because others can write to its directory by now, stays. The result says so
+            in its message, the certificate is not held up, and later runs try again.
           - Copies of C(privkey.pem) and C(fullchain.pem) change one after the other, so a service that reads them just
             then may get a key and a certificate that do not belong together. Links and C(combined.pem) have no such
             moment.
