@@ -103,10 +103,10 @@ certificates:
   description:
     - A row for each certificate of each host.
     - C(outcome) is C(failed), C(unchanged), C(planned) (check mode), or what was done.
-    - C(served) is a new one that was proven at an endpoint, C(deployed) and C(active) are new ones without an endpoint to
-      prove them at. C(adopted) was taken over, C(found) too, but is not in use yet.
-    - C(returned) went back to an older one, C(redeployed) is the same one as before, C(corrected) says that files of the
-      store were. The others are C(staged), C(obtained), C(published) and C(revoked).
+    - C(served) is a new one that was proven at an endpoint, C(deployed) and C(active) are new ones without an endpoint
+      to prove them at. C(adopted) was taken over, C(found) too, but is not in use yet.
+    - C(returned) went back to an older one, C(redeployed) is the same one as before, C(corrected) says that files of
+      the store were. The others are C(staged), C(obtained), C(published) and C(revoked).
   returned: always
   type: list
   elements: dict
