@@ -48,7 +48,8 @@ class ActionModule(ActionBase):
         try:
             return self._execute(args, task_vars)
         except AnsibleConnectionFailure as error:
-            return {"msg": f"it cannot be reached: {error}"}
+            # Where nothing is logged, Ansible has put words of its own in the place of the cause.
+            return {"msg": "it cannot be reached" if self._task.no_log else f"it cannot be reached: {error}"}
 
     def _execute(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         answer: dict[str, Any] = self._execute_module(

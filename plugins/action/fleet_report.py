@@ -28,21 +28,28 @@ class ActionModule(ActionBase):
         check_mode = bool(self._task.check_mode)
         rows: list[dict[str, Any]] = []
         broken: dict[str, list[str]] = {}
-        for host in args.get("hosts") or _play.play_hosts(task_vars):
+        lost = list(args["lost"]) if args.get("lost") is not None else _play.lost_hosts(task_vars)
+        waiting = _play.waiting_hosts(task_vars)
+        told = list(args.get("hosts") or _play.play_hosts(task_vars))
+        for host in told:
             steps = {step: self._items(task_vars, host, step) for step in _STEPS}
             if args.get("requested") and not steps["requested"]:
                 continue  # it came to nothing in this run; what it has of others is from an earlier one
+            if not args.get("requested") and host in waiting:
+                continue  # the same: this play has not reached it yet
             if args.get("installed"):
                 result_of_call = _play.registered(task_vars, host, args["installed"])
                 steps["installed"] += _report.of_lost_call(steps["requested"], result_of_call)
+            if args.get("published"):
+                result_of_call = _play.registered(task_vars, host, args["published"])
+                steps["published"] += _report.of_lost_publishing(steps["requested"], steps["installed"], result_of_call)
             causes = [f"{item.get('name')}: {item.get('msg')}" for item in steps["installed"] if item.get("failed")]
             if causes:
                 broken[host] = causes
             revoked = steps.pop("revoked")
             rows += _report.rows_of_host(host, **steps, check_mode=check_mode)
             rows += _report.rows_of_revocations(host, revoked, check_mode=check_mode)
-        lost = list(args["lost"]) if args.get("lost") is not None else _play.lost_hosts(task_vars)
-        failures, waiting = _failures(rows), _play.waiting_hosts(task_vars)
+        failures = _failures(rows)
         when_stopped = boolean(args.get("only_when_stopped", False))
         stopped = self._stops(task_vars, broken if when_stopped else failures)
         result.update(
@@ -57,7 +64,9 @@ class ActionModule(ActionBase):
         )
         if when_stopped and not stopped:
             return result
-        result["lines"] = _report.lines(rows, lost, waiting, stopped=stopped, staged=bool(args.get("staged")))
+        absent = [host for host in lost if host not in told]
+        staged = bool(args.get("staged"))
+        result["lines"] = _report.lines(rows, lost, waiting, stopped=stopped, staged=staged, absent=absent)
         for line in result["lines"]:
             Display().display(f"certfleet: {line}")
         result["ansible_stats"] = {

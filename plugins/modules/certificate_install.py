@@ -170,12 +170,16 @@ certificates:
       version: "0008"
       serial: 4b1d
       not_after: "2027-02-20T00:00:00Z"
+      previous_version: "0007"
       previous_serial: 3f2a
       path: /etc/certfleet/web/current
       active: true
       deployed: true
+      proven: true
       rolled_back: false
+      withdrawn: []
       files: [combined.pem, /etc/haproxy/certs/web.pem]
+      publish: false
   contains:
     name:
       description: As declared.
@@ -206,6 +210,9 @@ certificates:
     not_after:
       description: When that certificate expires.
       type: str
+    previous_version:
+      description: The version that was active before the call.
+      type: str
     previous_serial:
       description: Serial number of the certificate that was active before the call.
       type: str
@@ -218,15 +225,25 @@ certificates:
     deployed:
       description: Whether what O(certificates[].deploy) declares is done and proven. V(false) when it declares nothing.
       type: bool
+    proven:
+      description: Whether that includes an endpoint, so that it was seen to be served. V(false) when none is declared.
+      type: bool
     rolled_back:
       description: Whether the version was taken back because it failed.
       type: bool
+    withdrawn:
+      description: Versions that were withdrawn by this call, because it was to go back, or would be in check mode.
+      type: list
+      elements: str
     files:
       description:
         - Files of O(certificates[].formats), by name, and of O(certificates[].files), by path, that were made, changed
           or removed, or would be in check mode.
       type: list
       elements: str
+    publish:
+      description: Whether it is declared to be published to a cloud.
+      type: bool
 failed_items:
   description: Names of the certificates that failed.
   returned: always

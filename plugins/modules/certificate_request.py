@@ -175,6 +175,8 @@ certificates:
       withdrawn: []
       replaces: null
       renewal_info: null
+      publish: false
+      corrected: false
       changed: true
       failed: false
       msg: "issue: there is no certificate yet"
@@ -268,6 +270,12 @@ certificates:
         state:
           description: What the CA said, as M(certfleet.acme.acme_renewal_info) returns it.
           type: dict
+    publish:
+      description: Whether it is declared to be published to a cloud.
+      type: bool
+    corrected:
+      description: Whether owner, group, mode or SELinux context of its files were corrected, or would be in check mode.
+      type: bool
     changed:
       description:
         - Whether something in the store was written, or would be in check mode. That the CA was asked and when it is to

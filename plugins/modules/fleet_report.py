@@ -100,7 +100,13 @@ lines:
     - "web1 web: new certificate served, serial 2a41, until 2027-02-20T08:00:00Z (there is no certificate yet)"
     - "1 certificate: 1 changed, 0 unchanged, 0 failed"
 certificates:
-  description: A row for each certificate of each host.
+  description:
+    - A row for each certificate of each host.
+    - C(outcome) is C(failed), C(unchanged), C(planned) (check mode), or what was done.
+    - C(served) is a new one that was proven at an endpoint, C(deployed) and C(active) are new ones without an endpoint
+      to prove them at. C(adopted) was taken over, C(found) too, but is not in use yet.
+    - C(returned) went back to an older one, C(redeployed) is the same one as before, C(corrected) says that files of
+      the store were. The others are C(staged), C(obtained), C(published) and C(revoked).
   returned: always
   type: list
   elements: dict
@@ -108,6 +114,8 @@ certificates:
     - host: web1
       name: web
       outcome: served
+      activated: true
+      proven: true
       why: [there is no certificate yet]
       serial: 2a41
       previous_serial:

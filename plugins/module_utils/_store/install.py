@@ -130,12 +130,16 @@ def _empty(item: dict[str, Any]) -> dict[str, Any]:
         "version": None,
         "serial": None,
         "not_after": None,
+        "previous_version": None,
         "previous_serial": None,
         "path": None,
         "active": False,
         "deployed": False,
+        "proven": False,
         "rolled_back": False,
+        "withdrawn": [],
         "files": [],
+        "publish": bool(item.get("publish")),
     }
 
 

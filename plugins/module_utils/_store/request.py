@@ -118,7 +118,8 @@ def request_one(store: Store, settings: Settings, item: dict[str, Any]) -> dict[
         entry.lock()
         if not settings.check:
             entry.sweep()
-        changed |= entry.correct_modes(dry=settings.check)
+        corrected = entry.correct_modes(dry=settings.check)
+        changed |= corrected
         missing = need_of(entry, declared, settings)
         need = _taken_over(missing, entry, declared, settings)
         changed |= need is not missing and need.needs == "install"
@@ -137,7 +138,11 @@ def request_one(store: Store, settings: Settings, item: dict[str, Any]) -> dict[
         recipient = None
         if declared.shared and pending is not None:
             recipient = sharing.recipient(entry, create=not settings.check)
-        result = {**_result(declared, need, active, pending, changed=changed), "recipient": recipient}
+        result = {
+            **_result(declared, need, active, pending, changed=changed),
+            "corrected": corrected,
+            "recipient": recipient,
+        }
         if declared.shared:
             result["withdrawn"] = sharing.withdrawn(entry)
         result["replaces"] = _replaces(entry, declared.wanted(settings.acme_directory)) if pending or active else None
@@ -346,6 +351,8 @@ def _empty(item: dict[str, Any]) -> dict[str, Any]:
         "withdrawn": [],
         "replaces": None,
         "renewal_info": None,
+        "publish": bool(item.get("publish")),
+        "corrected": False,
         "changed": False,
         "failed": False,
         "msg": "",
@@ -363,6 +370,7 @@ def _result(
                 "key_type": declared.key_type,
                 "profile": declared.profile,
                 "key_location": SHARED if declared.shared else "host",
+                "publish": declared.publish,
             }
         ),
         "needs": need.needs,

@@ -16,7 +16,18 @@ REQUEST = {
     "current": {"serial": "a1", "not_after": "2026-12-01T00:00:00Z"},
 }
 OBTAINED = {"name": "web", "serial": "b2", "not_after": "2027-02-01T00:00:00Z", "changed": True}
-SERVED = {"name": "web", "serial": "b2", "previous_serial": "a1", "changed": True, "active": True, "deployed": True}
+SERVED = {
+    "name": "web",
+    "version": "0002",
+    "serial": "b2",
+    "not_after": "2027-02-01T00:00:00Z",
+    "previous_version": "0001",
+    "previous_serial": "a1",
+    "changed": True,
+    "active": True,
+    "deployed": True,
+    "proven": True,
+}
 
 
 def row(*steps: object, check_mode: bool = False, **named: object) -> dict:
@@ -141,7 +152,7 @@ def test_staged_and_then_not_reached_is_staged() -> None:
     ("code", "text"),
     [
         ("ari", "the CA asks for renewal from 2026-11-01T00:00:00Z (https://ca.example/incident)"),
-        ("adopted", "it was found at /etc/letsencrypt/live/web"),
+        ("pending_install", "version 0002 (serial b2) waits to be activated"),
         ("files_differ", "/etc/haproxy/web.pem is not what it should be"),
     ],
 )
@@ -172,6 +183,134 @@ def test_a_call_that_came_to_nothing_is_told_for_each_that_it_was_for() -> None:
     ] * 2
     assert _report.of_lost_call(requested, {"failed": True, "certificates": [SERVED]}) == []
     assert _report.of_lost_call(requested, {"skipped": True}) == []
+
+
+def test_a_publishing_that_came_to_nothing_is_told_where_there_was_something_to_publish() -> None:
+    def asks(name: str, *codes: str, publish: bool = True) -> dict[str, Any]:
+        reasons = [{"code": code, "text": code} for code in codes]
+        return {"name": name, "needs": "install" if codes else "nothing", "reasons": reasons, "publish": publish}
+
+    requested = [
+        asks("new", "pending_install"),
+        asks("late", "not_deployed", "not_published"),
+        asks("settled", "not_deployed"),
+        asks("idle"),
+        asks("private", "due", publish=False),
+    ]
+    gone = {"unreachable": True, "msg": "no route"}
+    lost = _report.of_lost_publishing(requested, [], gone)
+    assert {(item["name"], item["stage"], item["failed"]) for item in lost} == {
+        ("new", "publish", True),
+        ("late", "publish", True),
+    }
+    found = row([REQUEST], [OBTAINED], [SERVED], [{**lost[0], "name": "web"}])
+    assert (found["outcome"], found["serial"]) == ("failed", "b2")
+    assert _report.lines([found], ["h"]) == [
+        "h web: FAILED: publish: the host was not reached any more: no route",
+        "1 certificate: 0 changed, 0 unchanged, 1 failed, 1 host lost",
+    ]
+    installed = [{**SERVED, "publish": True}, {**SERVED, "name": "private", "publish": False}]
+    assert [item["name"] for item in _report.of_lost_publishing([], installed, gone)] == ["web"]
+    assert _report.of_lost_publishing([asks("idle")], installed, gone) == []
+    assert _report.of_lost_publishing(requested, [], {"certificates": [SERVED], "failed": True}) == []
+
+
+def test_why_it_was_to_be_installed_is_no_reason_where_only_publishing_failed() -> None:
+    refused = {"name": "web", "stage": "publish", "serial": "b2", "failed": True, "msg": "ACM: it is down"}
+    reasons = [
+        {"code": "pending_install", "text": "version 0002 waits to be activated"},
+        {"code": "not_published", "text": "version 0002 is not published to ACM"},
+    ]
+
+    def line(*reasons: dict[str, str]) -> str:
+        return _report.lines([row([{**REQUEST, "reasons": list(reasons)}], [], [SERVED], [refused])], [])[0]
+
+    assert line(reasons[0]) == "h web: FAILED: publish: ACM: it is down"
+    assert line(reasons[1]).endswith("it is down (wanted because: version 0002 is not published to ACM)")
+
+
+def test_certificates_are_not_as_they_were_on_a_host_that_was_lost_later() -> None:
+    found = row([REQUEST], [OBTAINED], [SERVED])
+    assert _report.lines([found], ["h", "g"])[1:3] == [
+        "h: FAILED: it left the play (unreachable or failed, see above)",
+        "g: FAILED: it left the play (unreachable or failed, see above); its certificates are as they were",
+    ]
+    assert _report.lines([], ["h"], absent=["h"])[0] == (
+        "h: FAILED: it had left an earlier play (unreachable or failed, see above) and took no part"
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "more", "outcome", "text"),
+    [
+        ("adopted", {"previous_serial": None}, "adopted", "taken over, serial b2, until END, served"),
+        (
+            "adopted",
+            {"previous_serial": None, "deployed": False, "proven": False},
+            "adopted",
+            "taken over, serial b2, until END; no endpoint to prove it at",
+        ),
+        (
+            None,
+            {"version": "0001", "previous_version": "0002", "serial": "a1", "previous_serial": "b2"},
+            "returned",
+            "gone back to serial a1, until END, served; before it serial b2",
+        ),
+        (
+            None,
+            {"previous_serial": "b2", "previous_version": "0002", "withdrawn": ["0003"]},
+            "returned",
+            "gone back to serial b2, until END, served",
+        ),
+        (
+            "files_differ",
+            {"previous_serial": "b2", "previous_version": "0002"},
+            "redeployed",
+            "deployed anew as declared, serial b2, until END, served",
+        ),
+        (
+            "due",
+            {"proven": False},
+            "deployed",
+            "new certificate deployed, serial b2, until END; no endpoint to prove it at; before it serial a1",
+        ),
+        (
+            "due",
+            {"deployed": False, "proven": False},
+            "active",
+            "new certificate in place, serial b2, until END; no endpoint to prove it at; before it serial a1",
+        ),
+        ("due", {}, "served", "new certificate served, serial b2, until END; before it serial a1"),
+    ],
+)
+def test_what_was_done_is_called_by_its_name(code: str | None, more: dict[str, Any], outcome: str, text: str) -> None:
+    request = {**REQUEST, "needs": "install", "reasons": [{"code": code, "text": "WHY"}]}
+    found = row([request] if code else [], [], [{**SERVED, "not_after": "END", **more}])
+    assert found["outcome"] == outcome
+    assert _report.lines([found], []) == [
+        f"h web: {text}{' (WHY)' if code else ''}",
+        "1 certificate: 1 changed, 0 unchanged, 0 failed",
+    ]
+
+
+def test_serial_and_end_are_of_one_certificate() -> None:
+    # What was obtained is not what was installed: another run has installed its own meanwhile.
+    found = row([REQUEST], [OBTAINED], [{**SERVED, "serial": "c3", "not_after": "2027-03-01T00:00:00Z"}])
+    assert (found["serial"], found["not_after"]) == ("c3", "2027-03-01T00:00:00Z")
+
+
+def test_what_the_request_itself_did_is_told() -> None:
+    quiet = {**REQUEST, "needs": "nothing", "reasons": [], "changed": True}
+    assert row([quiet])["outcome"] == "unchanged", "when the CA is to be asked again is no news"
+    corrected = row([{**quiet, "corrected": True}])
+    assert _report.lines([corrected], []) == [
+        "h web: files corrected, serial a1, until 2026-12-01T00:00:00Z",
+        "1 certificate: 1 changed, 0 unchanged, 0 failed",
+    ]
+    assert row([{**quiet, "corrected": True}], check_mode=True)["outcome"] == "planned"
+    adopted = {**quiet, "needs": "install", "reasons": [{"code": "adopted", "text": "it was found"}]}
+    assert _report.lines([row([adopted])], [])[0] == "h web: taken over, not in use yet (it was found)"
+    assert row([{**adopted, "changed": False}])["outcome"] == "unchanged"
 
 
 @pytest.mark.parametrize(
