@@ -189,7 +189,12 @@ def test_issue_and_deploy_each_on_its_own(fresh: Lab, tmp_path: Path) -> None:
     quiet(lab)
 
 
-@pytest.mark.parametrize("fresh", PAIRS[:2], indirect=True, ids="-".join)
+@pytest.mark.parametrize(
+    "fresh",
+    [PAIRS[0], *(pytest.param(pair, marks=pytest.mark.thorough) for pair in PAIRS[1:2])],
+    indirect=True,
+    ids="-".join,
+)
 def test_an_unreachable_host_and_a_refused_name_harm_nobody_else(fresh: Lab, tmp_path: Path) -> None:
     lab = fresh
     extra = {
@@ -279,6 +284,7 @@ def inventory_of(lab: Lab) -> dict[str, Any]:
 KEY_TYPES = ("rsa-2048", "rsa-3072", "rsa-4096", "ecdsa-p256", "ecdsa-p384")
 
 
+@pytest.mark.thorough
 def test_account_keys_of_each_type(lab: Lab, tmp_path: Path) -> None:
     def account(key_type: str) -> dict[str, Any]:
         settings = {"certfleet_account_key_type": key_type, "certfleet_account_key_src": str(tmp_path / key_type)}
@@ -326,6 +332,7 @@ def test_certificates_of_each_key_type_in_one_batch(lab: Lab, tmp_path: Path) ->
         assert any(f"key type: {was}, {is_now} is declared" in line for line in drift.report)
 
 
+@pytest.mark.thorough
 def test_names_that_are_added_are_issued(lab: Lab, tmp_path: Path) -> None:
     variables: dict[str, Any] = {"certfleet_store_path": str(tmp_path / "store")}
     one = [{"name": "drift", "identifiers": ["drift.example.com"]}]

@@ -89,6 +89,7 @@ def test_issue_deploy_rotate_revoke(fresh: Lab, tmp_path: Path) -> None:
     assert lab.all_txt() == {}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("fresh", [("acme2certifier", BESIDE)], indirect=True)
 def test_one_cloud_that_refuses_harms_the_certificates_with_names_in_it_only(fresh: Lab, tmp_path: Path) -> None:
     lab = fresh
@@ -114,6 +115,7 @@ def test_one_cloud_that_refuses_harms_the_certificates_with_names_in_it_only(fre
     assert lab.all_txt() == {}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("fresh", [("acme2certifier", BESIDE)], indirect=True)
 def test_a_cloud_that_stumbles_and_is_slow(fresh: Lab, tmp_path: Path) -> None:
     lab = fresh

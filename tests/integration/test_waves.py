@@ -148,6 +148,7 @@ def test_a_rollout_that_breaks_ends_at_the_canary_and_is_gone_on_with(
     assert len(done.changed) == 4
 
 
+@pytest.mark.thorough
 def test_what_breaks_beyond_the_canary_stops_there_unless_so_much_is_allowed(tmp_path: Path) -> None:
     # g fails before there is anything to roll out, e is lost after that.
     fleet = Fleet(tmp_path, "abcdefg", e=LOST_LATER, g={"ansible_python_interpreter": "/nonexistent"})
