@@ -7,7 +7,7 @@
 # The first Python that is new enough; `make PYTHON=/path/to/python3 ...` chooses another.
 PYTHON ?= $(shell for python in python3 python3.13 python3.14 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
-TARGETS = demo test lint sanity units integration matrix molecule build test-providers bench race worst bench-dns interop changelog clean help
+TARGETS = demo fleet test lint sanity units integration thorough matrix molecule build test-providers bench race worst bench-dns noop interop changelog clean help
 
 .DEFAULT_GOAL = help
 .PHONY: $(TARGETS) python

@@ -14,7 +14,7 @@ from ._batch import finish, run_batch
 from ._errors import CertfleetError
 from ._module import require
 from ._names import is_ip
-from ._tls import endpoint_text, handshake
+from ._tls.connection import endpoint_text, handshake
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -50,6 +50,7 @@ def main_work(module: AnsibleModule) -> dict[str, Any]:
             "host": endpoint["host"],
             "port": endpoint["port"],
             "server_name": name,
+            "starttls": endpoint["starttls"],
             **dict.fromkeys(_FACTS),
             "changed": False,
             "failed": False,
@@ -70,7 +71,13 @@ def _look(timeout: int, endpoint: dict[str, Any]) -> dict[str, Any]:
     seconds = endpoint["timeout"] or timeout
     if seconds < 1:
         raise CertfleetError(f"timeout is {seconds}", remedy="Give 1 second or more.")
-    served = handshake(endpoint["host"], endpoint["port"], _server_name(endpoint), timeout=float(seconds))
+    served = handshake(
+        endpoint["host"],
+        endpoint["port"],
+        _server_name(endpoint),
+        timeout=float(seconds),
+        starttls=endpoint["starttls"],
+    )
     pem = served.chain[0] if served.chain else served.leaf_pem()
     facts = served.facts()
     facts.pop("ari_cert_id")

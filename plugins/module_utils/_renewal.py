@@ -18,6 +18,8 @@ SHORT_SHARE = 1 / 2
 SHORT_LIFETIME = datetime.timedelta(days=10)
 #: However late the CA's instant is: when less than this share is left, a renewal that fails could not be repeated.
 LAST_SHARE = 1 / 20
+#: However wide a fleet's renewals are spread: in the first half of its life no certificate is due by its age.
+SPREAD_UP_TO = 1 / 2
 
 #: Gives the time, aware; a seam for tests.
 Clock = Callable[[], datetime.datetime]
@@ -60,7 +62,8 @@ class Held:
 
     profile: the profile that was asked for, not the one that the CA chose by itself. acme_directory: the CA that
     issued it; None when nobody knows, which is no drift. renew_at: the instant picked once from the CA's suggested
-    window (RFC 9773 section 4.2). explanation_url: why the CA suggests that window, for people.
+    window (RFC 9773 section 4.2). explanation_url: why the CA suggests that window, for people. fingerprint_sha256:
+    of the leaf, in hexadecimal; None where nothing is spread. compromised: its key is marked as known to others.
     """
 
     identifiers: tuple[str, ...]
@@ -72,6 +75,8 @@ class Held:
     acme_directory: str | None = None
     renew_at: datetime.datetime | None = None
     explanation_url: str | None = None
+    fingerprint_sha256: str | None = None
+    compromised: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,12 +109,14 @@ def decide(
     *,
     renew: bool = True,
     next_run_in: datetime.timedelta = datetime.timedelta(0),
+    spread: float = 0.0,
 ) -> Decision:
-    """All reasons for a new certificate, the weightiest first: forced, missing or broken, drift, the dates.
+    """All reasons for a new certificate, the weightiest first: forced, missing, broken, compromised, drift, dates.
 
     renew: False leaves out certificates that are only due; an expired one counts in any case, since it serves
     nobody. next_run_in: what the CA asks for, or what expires, before that much time has passed is due now (RFC 9773
-    section 4.2, step 5). ``now`` is aware.
+    section 4.2, step 5). spread: the share of the lifetime over which a fleet's renewals are spread, see ``earlier``.
+    ``now`` is aware.
     """
     reasons: list[Reason] = []
     if wanted.force:
@@ -120,8 +127,10 @@ def decide(
     if isinstance(held, Broken):
         reasons.append(Reason("broken", held.why))
         return Decision(tuple(reasons))
+    if held.compromised:
+        reasons.append(Reason("compromised", "its key is marked compromised"))
     reasons.extend(_drift(wanted, held))
-    by_dates, due_at = _dates(wanted, held, now, next_run_in)
+    by_dates, due_at = _dates(wanted, held, now, next_run_in, spread)
     if by_dates is not None and (renew or by_dates.code == "expired"):
         reasons.append(by_dates)
     return Decision(tuple(reasons), _remaining(held, now), due_at)
@@ -153,20 +162,24 @@ def _url(url: str) -> str:
 
 
 def _dates(
-    wanted: Wanted, held: Held, now: datetime.datetime, next_run_in: datetime.timedelta
+    wanted: Wanted, held: Held, now: datetime.datetime, next_run_in: datetime.timedelta, spread: float
 ) -> tuple[Reason | None, datetime.datetime]:
     """The reason that the dates give, and the instant from which they give one, whenever the next run is.
 
     The CA's instant replaces the shares of the lifetime (RFC 9773 section 4.2 lets the CA move a renewal both
     ways), but not a share that the operator declared, and not when it lies past the end. One that comes very late
-    does not keep from renewing while there is still time for a second attempt.
+    does not keep from renewing while there is still time for a second attempt. Only the share that goes without
+    saying is spread: the CA spreads its windows itself, and a declared share is meant as it is.
     """
     lifetime = held.not_after - held.not_before
     by_ca = held.renew_at if held.renew_at is not None and held.renew_at < held.not_after else None
-    share = wanted.renew_when_remaining
-    if share is None:
-        by_lifetime = SHORT_SHARE if lifetime < SHORT_LIFETIME else LONG_SHARE
-        share = by_lifetime if by_ca is None else LAST_SHARE
+    share, moved = wanted.renew_when_remaining, 0.0
+    usual = SHORT_SHARE if lifetime < SHORT_LIFETIME else LONG_SHARE
+    if share is None and by_ca is None:
+        moved = earlier(held.fingerprint_sha256, usual, spread)
+        share = usual + moved
+    elif share is None:
+        share = LAST_SHARE
     by_share = held.not_after - lifetime * share
     due_at = min(instant for instant in (by_share, by_ca, held.not_after) if instant is not None)
     next_run = now + next_run_in
@@ -177,18 +190,26 @@ def _dates(
         why = f" ({held.explanation_url})" if held.explanation_url else ""
         return Reason("ari", f"the CA asks for renewal from {_text(by_ca)}{early}{why}"), due_at
     if now >= by_share:
-        return (
-            Reason(
-                "due",
-                f"{_span(held.not_after - now)} of {_span(lifetime)} are left, due below {share:.0%} "
-                f"(expires {_text(held.not_after)})",
-            ),
-            due_at,
-        )
+        left = f"{_span(held.not_after - now)} of {_span(lifetime)} are left, due below {share:.0%}"
+        why = f"{usual:.0%} and its place in the fleet's spread; " if moved else ""
+        return Reason("due", f"{left} ({why}expires {_text(held.not_after)})"), due_at
     if next_run >= held.not_after:
         early = f"before the next run in {_span(next_run_in)}"
         return Reason("due", f"it expires at {_text(held.not_after)}, {early}"), due_at
     return None, due_at
+
+
+def earlier(fingerprint_sha256: str | None, share: float, spread: float) -> float:
+    """By what share of its lifetime a certificate is due earlier than when ``share`` of it is left.
+
+    What was issued together would be due together for ever. So each has a place of its own, evenly spread and always
+    the same, which its fingerprint gives: nothing has to be kept, and its successor has another. The whole spread lies
+    between SPREAD_UP_TO and ``share``, narrower than asked for where there is no room for it.
+    """
+    room = min(spread, SPREAD_UP_TO - share)
+    if fingerprint_sha256 is None or room <= 0:
+        return 0.0
+    return room * (int(fingerprint_sha256[:13], 16) / 16**13)
 
 
 def _remaining(held: Held, now: datetime.datetime) -> float:
@@ -212,6 +233,16 @@ def next_run(seconds: int) -> datetime.timedelta:
     if seconds < 0:
         raise CertfleetError(f"next_run_in is {seconds}", remedy="Give the seconds until the next run, 0 for unknown.")
     return datetime.timedelta(seconds=seconds)
+
+
+def spread_of(share: float) -> float:
+    """The option ``renewal_spread``. Raises CertfleetError."""
+    if not 0 <= share < SPREAD_UP_TO:
+        raise CertfleetError(
+            f"renewal_spread is {share:g}",
+            remedy="Give the share of the lifetime to spread renewals over, from 0 to less than 0.5, such as 0.1.",
+        )
+    return share
 
 
 def utc_now() -> datetime.datetime:

@@ -18,7 +18,7 @@ from ._batch import finish, results_or_cause
 from ._errors import CertfleetError
 from ._module import require
 from ._names import validate_identifiers
-from ._renewal import Broken, Decision, Held, Wanted, decide, next_run, parse_instant, same_ca, utc_now
+from ._renewal import Broken, Decision, Held, Wanted, decide, next_run, parse_instant, same_ca, spread_of, utc_now
 from ._renewal_state import RenewalState
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class _Item:
     wanted: Wanted
     held: Held | Broken | None
     facts: dict[str, Any]
+    spread: float
     state: RenewalState = field(default_factory=RenewalState)
     asked: bool = False
 
@@ -42,7 +43,7 @@ class _Item:
         held = self.held
         if isinstance(held, Held) and self.state.renew_at is not None:
             held = replace(held, renew_at=self.state.renew_at, explanation_url=self.state.explanation_url)
-        return decide(self.wanted, held, now, next_run_in=next_run_in)
+        return decide(self.wanted, held, now, next_run_in=next_run_in, spread=self.spread)
 
 
 def main_work(module: AnsibleModule) -> dict[str, Any]:
@@ -60,7 +61,8 @@ def decide_all(params: dict[str, Any]) -> list[dict[str, Any]]:
     if params["renewal_info_timeout"] < 1:
         raise CertfleetError(f"renewal_info_timeout is {params['renewal_info_timeout']}", remedy="Give 1 s or more.")
     now = utc_now()
-    items = [_read(spec, params["acme_directory"]) for spec in params["certificates"] or []]
+    spread = spread_of(params["renewal_spread"])
+    items = [_read(spec, params["acme_directory"], spread) for spec in params["certificates"] or []]
     sound = [item for item in items if isinstance(item, _Item)]
     asked = [item for item in sound if _to_be_asked(item, params, now, next_run_in)]
     if asked:
@@ -104,7 +106,7 @@ def _empty(spec: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _read(spec: dict[str, Any], acme_directory: str | None) -> _Item | CertfleetError:
+def _read(spec: dict[str, Any], acme_directory: str | None, spread: float) -> _Item | CertfleetError:
     try:
         held, facts = _held(spec)
         declared = spec["identifiers"] or facts.get("identifiers") or []
@@ -118,7 +120,7 @@ def _read(spec: dict[str, Any], acme_directory: str | None) -> _Item | Certfleet
         )
     except CertfleetError as error:
         return error
-    return _Item(spec, wanted, held, facts, RenewalState.read(spec["renewal_info"]))
+    return _Item(spec, wanted, held, facts, spread, RenewalState.read(spec["renewal_info"]))
 
 
 def _to_be_asked(item: _Item, params: dict[str, Any], now: datetime.datetime, next_run_in: datetime.timedelta) -> bool:
@@ -191,5 +193,6 @@ def _held(item: dict[str, Any]) -> tuple[Held | Broken | None, dict[str, Any]]:
         profile_known=item["issued_profile"] is not None,
         acme_directory=item["issued_acme_directory"],
         renew_at=parse_instant(item["renew_at"]) if item["renew_at"] else None,
+        fingerprint_sha256=facts["fingerprint_sha256"],
     )
     return held, facts

@@ -97,6 +97,9 @@ options:
       - Instead of O(certificates), the name of the variable that the hosts of the play registered
         M(certfleet.acme.certificate_request) under. All that they need is obtained in one batch; O(certificates[].host)
         becomes the host's name. Use it with C(run_once). The strategy C(free) is refused.
+      - Of a certificate that hosts share (C(key_location=shared)), the first host in need orders for all of them, and
+        nobody does when another host of the play has one that is good for all. Each host gets a result in either case.
+        RV(shares) says then what M(certfleet.acme.certificate_share) is to seal.
     type: str
 extends_documentation_fragment:
   - certfleet.acme.acme
@@ -259,6 +262,72 @@ certificates:
       description: The certificate's names; what was asked for when there is no certificate.
       type: list
       elements: str
+    shared_from:
+      description:
+        - The host that has the key, for a certificate that hosts share, in the results of the others. C(answers) are
+          the fingerprints of the keys of their requests that were made by force and are done with by it.
+      returned: with O(gather), for a certificate of another host
+      type: str
+shares:
+  description:
+    - What is to be sealed by M(certfleet.acme.certificate_share), by the host that has the keys. It is empty in check
+      mode.
+  returned: with O(gather), when hosts share certificates and one of them gets one from another
+  type: list
+  elements: dict
+  contains:
+    host:
+      description: The host that has the keys.
+      type: str
+    store_path:
+      description: Its store.
+      type: str
+    wanted:
+      description: For O(certfleet.acme.certificate_share#module:wanted).
+      type: list
+      elements: dict
+  sample:
+    - host: web1
+      store_path: /etc/certfleet
+      wanted:
+        - name: web
+          host: web2
+          recipient: ybb9IQlQ6QYqLcy0jM7Y0kKd1wKx1vXxkK5C0lqQKxA=
+          public_key_sha256: 0b5f3f0a6a1c1f34a0e2d1d2ad0dbb1f7e8b3b60f0c8d7a3d1e4c5b6a7988796
+          serial: null
+behind:
+  description:
+    - For each host that has a certificate other than the one that all hosts of it are to have, without having asked,
+      what M(certfleet.acme.certificate_request) is to be told there in
+      O(certfleet.acme.certificate_request#module:shared_elsewhere), so that the host asks for it.
+  returned: with RV(shares)
+  type: dict
+  sample:
+    web3:
+      - name: web
+        host: web1
+        serial: 3c4f9a8e12
+left_alone:
+  description:
+    - The hosts that keep an older certificate than the others, because it was gone back from there
+      (O(certfleet.acme.certificate_install#module:state=rolled_back)). A warning says so too.
+  returned: with O(gather), when there are such hosts
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The name of the certificate.
+      type: str
+    host:
+      description: The host.
+      type: str
+    msg:
+      description: What is the matter, and what to do.
+      type: str
+  sample:
+    - name: web
+      host: web1
+      msg: web1 has gone back from the certificate web of web2, serial 3c4f9a8e12, and goes on with an older one.
 failed_items:
   description: The names of the items that failed.
   returned: always

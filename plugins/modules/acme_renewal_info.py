@@ -110,6 +110,17 @@ options:
       - Seconds until this is run the next time. What the CA wants renewed before that, or what expires, is due now.
     type: int
     default: 0
+  renewal_spread:
+    description:
+      - Share of its lifetime over which the instants are spread from which certificates are due by their age, so that
+        what was issued together is not renewed together for ever. Each becomes due earlier by a part of it that its
+        fingerprint decides, the same in every run.
+      - With V(0.1), certificates of ninety days are renewed between nine and no days before a third of the lifetime is
+        left. None becomes due by it in the first half of its life; those of less than ten days are due at the half and
+        therefore not spread.
+      - A declared O(certificates[].renew_when_remaining) is meant as it is and not spread, nor is what the CA says.
+    type: float
+    default: 0
 notes:
   - The options for the account are accepted so that defaults for the whole action group can be set. They are not used.
 extends_documentation_fragment:
@@ -337,6 +348,7 @@ def main() -> None:
             "renewal_info": {"type": "str", "choices": ["when_due", "now", "never"], "default": "when_due"},
             "renewal_info_timeout": {"type": "int", "default": 30},
             "next_run_in": {"type": "int", "default": 0},
+            "renewal_spread": {"type": "float", "default": 0},
         },
         mutually_exclusive=[("certificates", "gather")],
         required_one_of=[("certificates", "gather")],

@@ -12,8 +12,8 @@ version_added: 1.0.0
 author:
   - certfleet.acme contributors (@certfleet)
 description:
-  - Lists the certificates in the host's store, and in any other PEM files, with names, key fingerprint, serial number,
-    issuer and dates.
+  - Lists the certificates in the host's store, in a tree of certbot, and in any other PEM files, with names, key
+    fingerprint, serial number, issuer and dates.
   - A store that is not there is an empty one.
 options:
   names:
@@ -31,7 +31,7 @@ options:
   serials:
     description:
       - Only certificates with these serial numbers, hexadecimal. Colons, capitals and leading zeros do not matter.
-      - Applies to O(paths) too. Without any, all of them.
+      - Applies to O(certbot_path) and O(paths) too. Without any, all of them.
     type: list
     elements: str
   paths:
@@ -40,6 +40,13 @@ options:
       - The first certificate of each file is listed.
     type: list
     elements: path
+  certbot_path:
+    description:
+      - Directory of certbot, usually C(/etc/letsencrypt). Each lineage in its C(live) is listed. One that is not there
+        is an empty one.
+      - RV(certificates[].declaration) is what to declare so that the lineage is taken over as it is.
+      - Private keys are read, to see whether they belong to the certificates, and never returned.
+    type: path
 extends_documentation_fragment:
   - certfleet.acme.attributes
   - certfleet.acme.attributes.info_module
@@ -63,6 +70,15 @@ EXAMPLES = r"""
   register: inventory
   failed_when: inventory.certificates | selectattr('seconds_remaining', 'lt', 864000) | length > 0
 
+- name: What does certbot have here?
+  certfleet.acme.certificate_info:
+    certbot_path: /etc/letsencrypt
+  register: info
+
+- name: Declare all of it as it is, to be taken over
+  ansible.builtin.set_fact:
+    certfleet_certificates: "{{ info.certificates | map(attribute='declaration') | select | list }}"
+
 - name: Every version whose certificate was replaced, to revoke it
   certfleet.acme.certificate_info:
     names: [web]
@@ -72,7 +88,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 certificates:
-  description: One for each version that was asked for, by name and age, then one for each file.
+  description: One for each version that was asked for, by name and age, then one for each lineage and for each file.
   returned: always
   type: list
   elements: dict
@@ -83,6 +99,7 @@ certificates:
       version: "0007"
       state: active
       active: true
+      withdrawn: false
       serial: 3f2a9c
       not_before: "2026-09-01T00:00:00Z"
       not_after: "2026-11-30T00:00:00Z"
@@ -97,29 +114,37 @@ certificates:
       deployed_at: "2026-09-01T01:02:03Z"
       expired: false
       seconds_remaining: 691200
+      formats: [combined_pem]
+      files: [/etc/haproxy/certs/web.pem]
       certificate: "-----BEGIN CERTIFICATE-----\n..."
       broken: null
+      adopted_from: null
+      declaration: null
       changed: false
       failed: false
       msg: ""
   contains:
     source:
-      description: V(store) or V(path).
+      description: V(store), V(certbot) or V(path).
       type: str
     name:
-      description: Name of the certificate in the store, or path of the file.
+      description: Name of the certificate in the store, of the lineage, or path of the file.
       type: str
     path:
-      description: The version's directory, or the file.
+      description: The directory of the version or of the lineage, or the file.
       type: str
     version:
       description: Label of the version in the store.
       type: str
     state:
-      description: V(active), V(replaced) or V(staged), V(none) for a file.
+      description: V(active), V(replaced) or V(staged), V(none) for a lineage or a file.
       type: str
     active:
-      description: Whether it is the version that services read, V(none) for a file.
+      description: Whether it is the version that services read, V(none) for a lineage or a file.
+      type: bool
+    withdrawn:
+      description:
+        - Whether somebody has gone back from it by hand; it is not activated again by itself. V(none) for a file.
       type: bool
     serial:
       description: Serial number, hexadecimal.
@@ -153,7 +178,7 @@ certificates:
       description: Identifier for renewal information (RFC 9773).
       type: str
     acme_directory:
-      description: Directory of the CA that issued it, when it is known.
+      description: Directory of the CA that issued it, when it is known. For a lineage, as certbot has noted it.
       type: str
     account_uri:
       description: Account that it was issued to, when it is known.
@@ -179,12 +204,38 @@ certificates:
     seconds_remaining:
       description: Seconds until it expires, 0 when it has.
       type: int
+    formats:
+      description: The formats that this version has besides the PEM files, empty for a file.
+      type: list
+      elements: str
+    files:
+      description: Paths of the links and copies that were made for the active version.
+      type: list
+      elements: str
     certificate:
       description: The certificate itself in PEM, without its chain.
       type: str
     broken:
-      description: Why a version of the store cannot be used, V(none) when it can.
+      description:
+        - Why a version of the store cannot be used, or a lineage cannot be taken over, V(none) when it can.
+        - For a lineage this is no failure.
       type: str
+    adopted_from:
+      description: Where a version was taken over from, V(none) when it was issued.
+      type: str
+    declaration:
+      description:
+        - Entry for O(certfleet.acme.certificate_request#module:certificates) that takes the lineage over as it is, to
+          be completed with C(deploy) and whatever else is wanted. V(none) when it cannot be taken over, and for
+          everything that is no lineage.
+        - Its name is that of the lineage, other characters than the store takes replaced by hyphens.
+      type: dict
+      sample:
+        name: example.com
+        identifiers: ["*.example.com", example.com]
+        key_type: ecdsa-p256
+        adopt:
+          certbot: /etc/letsencrypt/live/example.com
     changed:
       description: Always V(false).
       type: bool
@@ -232,6 +283,7 @@ def main() -> None:
             versions={"type": "str", "choices": ["active", "replaced", "staged", "all"], "default": "active"},
             serials={"type": "list", "elements": "str"},
             paths={"type": "list", "elements": "path"},
+            certbot_path={"type": "path"},
         ),
         supports_check_mode=True,
     )

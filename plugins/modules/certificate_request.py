@@ -15,14 +15,21 @@ description:
   - Compares the declared certificates with the host's store and says for each whether it must be issued, installed or
     left alone, and why.
   - For a certificate that must be issued it makes the private key and the CSR on the host. The key stays in the store;
-    only the CSR is returned. A request whose certificate never arrived is gone on with, same key and same CSR, for
-    seven days and as long as its names and key type are still the declared ones. One that is older and that nothing
-    asks for any more is removed with its key.
+    only the CSR is returned. For O(certificates[].key_location=shared) it makes a second key too, that another host
+    may seal the certificate's key to, and returns its public half.
+  - A request whose certificate never arrived is gone on with, same key and same CSR, for seven days and as long as its
+    names and key type are still the declared ones. One that is older and that nothing asks for any more is removed with
+    its key.
   - What was asked for by force and has not come, because the run failed, is asked for by every later run until it has
     come, be it with O(force) or without.
-  - Reasons, the weightiest first, are C(forced), C(missing), C(broken), C(identifiers_changed), C(key_type_changed),
-    C(profile_changed), C(ca_changed), C(expired), C(ari) (the CA asked for renewal) and C(due) for
-    RV(certificates[].needs=issue), C(pending_install) and C(not_deployed) for RV(certificates[].needs=install).
+  - Reasons, the weightiest first, are C(forced), C(missing), C(broken), C(compromised), C(identifiers_changed),
+    C(key_type_changed), C(profile_changed), C(ca_changed), C(expired), C(ari) (the CA asked for renewal), C(due),
+    C(key_location_changed) (the key is one of other hosts too, and one of its own is declared) and C(shared_elsewhere)
+    (another host has the certificate that all are to serve) for RV(certificates[].needs=issue), C(adopted),
+    C(pending_install), C(files_differ) (formats, links or copies), C(not_deployed) and C(not_published) for
+    RV(certificates[].needs=install).
+  - A certificate that is on the host already is taken over where O(certificates[].adopt) says where it is. The text of
+    C(adopted) says which, and that of C(missing) why not.
   - It also brings owner, group and mode of the store's files back to what is declared.
 options:
   acme_directory:
@@ -64,6 +71,35 @@ options:
       - Set it to the interval of your schedule. Without it, what the CA wants renewed is due from the first run after
         that instant on.
     type: int
+    default: 0
+  shared_elsewhere:
+    description:
+      - The certificates of O(certificates[].key_location=shared) that all their hosts are to serve, as far as this host
+        has another one. This host asks for them then. M(certfleet.acme.acme_certificate) says which, in C(behind).
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: The certificate's name.
+        type: str
+        required: true
+      host:
+        description: The host that has it.
+        type: str
+        required: true
+      serial:
+        description: Its serial number, hexadecimal. In check mode there may be none yet.
+        type: str
+  renewal_spread:
+    description:
+      - Share of its lifetime over which the instants are spread from which certificates are due by their age, so that
+        what was issued together is not renewed together for ever. Each becomes due earlier by a part of it that its
+        fingerprint decides, the same in every run.
+      - With V(0.1), certificates of ninety days are renewed between nine and no days before a third of the lifetime is
+        left. None becomes due by it in the first half of its life; those of less than ten days are due at the half and
+        therefore not spread.
+      - A declared O(certificates[].renew_when_remaining) is meant as it is and not spread, nor is what the CA says.
+    type: float
     default: 0
 extends_documentation_fragment:
   - certfleet.acme.attributes
@@ -126,15 +162,21 @@ certificates:
       identifiers: [example.com, "*.example.com"]
       key_type: ecdsa-p256
       profile: null
+      key_location: host
       needs: issue
       reasons:
         - code: missing
           text: there is no certificate yet
       csr_content: "-----BEGIN CERTIFICATE REQUEST-----\n..."
       public_key_sha256: 0b5f3f0a6a1c1f34a0e2d1d2ad0dbb1f7e8b3b60f0c8d7a3d1e4c5b6a7988796
+      recipient: null
       current: null
+      held: null
+      withdrawn: []
       replaces: null
       renewal_info: null
+      publish: false
+      corrected: false
       changed: true
       failed: false
       msg: "issue: there is no certificate yet"
@@ -152,10 +194,13 @@ certificates:
     profile:
       description: As declared.
       type: str
+    key_location:
+      description: As declared.
+      type: str
     needs:
       description:
-        - V(issue) when the CSR is to be sent to the CA; V(install) when the certificate is there and waits to be active
-          or proven; V(nothing) otherwise.
+        - V(issue) when the CSR is to be sent to the CA, or another host has the certificate; V(install) when the
+          certificate is there and waits to be active or proven; V(nothing) otherwise.
       type: str
       choices: [issue, install, nothing]
     reasons:
@@ -175,6 +220,22 @@ certificates:
     public_key_sha256:
       description: SHA-256 of the public key of that CSR.
       type: str
+    recipient:
+      description:
+        - The public key (X25519, base64) that M(certfleet.acme.certificate_share) may seal the key of a shared
+          certificate to for this host. It is of this one request. V(none) when none is needed.
+      type: str
+    held:
+      description:
+        - The version that was decided on, for a certificate that is shared; V(none) when there is no whole one.
+        - C(answers) in it are the fingerprints of the keys that it took the place of.
+      type: dict
+    withdrawn:
+      description:
+        - Serial numbers of the versions of a shared certificate that were gone back from on this host. It is not to get
+          them from another one.
+      type: list
+      elements: str
     current:
       description: The active certificate, V(none) when there is none.
       type: dict
@@ -209,6 +270,12 @@ certificates:
         state:
           description: What the CA said, as M(certfleet.acme.acme_renewal_info) returns it.
           type: dict
+    publish:
+      description: Whether it is declared to be published to a cloud.
+      type: bool
+    corrected:
+      description: Whether owner, group, mode or SELinux context of its files were corrected, or would be in check mode.
+      type: bool
     changed:
       description:
         - Whether something in the store was written, or would be in check mode. That the CA was asked and when it is to
@@ -225,6 +292,11 @@ acme_directory:
   returned: always
   type: str
   sample: https://acme-v02.api.letsencrypt.org/directory
+store_path:
+  description: As given, for M(certfleet.acme.certificate_share).
+  returned: always
+  type: str
+  sample: /etc/certfleet
 failed_items:
   description: Names of the certificates that failed.
   returned: always
@@ -236,7 +308,11 @@ failed_items:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.certfleet.acme.plugins.module_utils._batch import BATCH_ARGSPEC
 from ansible_collections.certfleet.acme.plugins.module_utils._module import run
-from ansible_collections.certfleet.acme.plugins.module_utils._store.argspec import CERTIFICATES_ARGSPEC, STORE_ARGSPEC
+from ansible_collections.certfleet.acme.plugins.module_utils._store.argspec import (
+    CERTIFICATES_ARGSPEC,
+    ELSEWHERE,
+    STORE_ARGSPEC,
+)
 from ansible_collections.certfleet.acme.plugins.module_utils._store.renewal import MODES
 from ansible_collections.certfleet.acme.plugins.module_utils._store.request import main_work
 
@@ -253,6 +329,8 @@ def main() -> None:
             renewal_info={"type": "str", "choices": list(MODES), "default": "when_due"},
             renewal_info_answers={"type": "list", "elements": "dict"},
             next_run_in={"type": "int", "default": 0},
+            shared_elsewhere={"type": "list", "elements": "dict", "options": ELSEWHERE},
+            renewal_spread={"type": "float", "default": 0},
         ),
         supports_check_mode=True,
     )

@@ -10,11 +10,12 @@ module: fleet_report
 short_description: Say what became of each certificate of a play
 version_added: 1.0.0
 description:
-  - Puts together what M(certfleet.acme.certificate_request), M(certfleet.acme.acme_certificate) and
-    M(certfleet.acme.certificate_install) registered on the hosts of a play, and says for each certificate what was
-    done, why, and for each failure its cause. Hosts that left the play are named.
-  - The rows are also given as the job's artifacts (C(set_stats)) under C(certfleet_certificates_report) and
-    C(certfleet_lost_hosts), where AWX and Automation Platform keep them.
+  - Puts together what M(certfleet.acme.certificate_request), M(certfleet.acme.acme_certificate),
+    M(certfleet.acme.certificate_install) and M(certfleet.acme.certificate_publish) registered on the hosts of a play,
+    and says for each certificate what was done, why, and for each failure its cause. Hosts that left the play are
+    named.
+  - The rows are also given as the job's artifacts (C(set_stats)) under C(certfleet_certificates_report),
+    C(certfleet_lost_hosts) and C(certfleet_waiting_hosts), where AWX and Automation Platform keep them.
   - Runs no module on any host. Use it with C(run_once).
 author:
   - certfleet.acme contributors (@certfleet)
@@ -41,9 +42,35 @@ options:
   installed:
     description: The variable that the hosts registered M(certfleet.acme.certificate_install) under.
     type: str
+  published:
+    description: The variable that the hosts registered M(certfleet.acme.certificate_publish) under.
+    type: str
+  staged:
+    description:
+      - The variable that the hosts registered an earlier M(certfleet.acme.certificate_install) under, one with
+        O(ignore:state=staged), when O(installed) is that of a later one.
+    type: str
   revoked:
     description: The variable that the hosts registered M(certfleet.acme.acme_revoke) under.
     type: str
+  hosts:
+    description:
+      - The hosts to tell of, when they are more than those of the play, because earlier plays belong to the same run.
+      - Without it, all hosts of the play.
+    type: list
+    elements: str
+  lost:
+    description:
+      - The hosts of them that are known to have left an earlier play of the run.
+      - Without it, those that have left this play.
+    type: list
+    elements: str
+  only_when_stopped:
+    description:
+      - Say something only when so many hosts of the wave could not bring their certificates into use that the play ends
+        after it, by C(max_fail_percentage) or because they are all.
+    type: bool
+    default: false
 seealso:
   - module: certfleet.acme.acme_certificate
 """
@@ -73,7 +100,13 @@ lines:
     - "web1 web: new certificate served, serial 2a41, until 2027-02-20T08:00:00Z (there is no certificate yet)"
     - "1 certificate: 1 changed, 0 unchanged, 0 failed"
 certificates:
-  description: A row for each certificate of each host.
+  description:
+    - A row for each certificate of each host.
+    - C(outcome) is C(failed), C(unchanged), C(planned) (check mode), or what was done.
+    - C(served) is a new one that was proven at an endpoint, C(deployed) and C(active) are new ones without an endpoint
+      to prove them at. C(adopted) was taken over, C(found) too, but is not in use yet.
+    - C(returned) went back to an older one, C(redeployed) is the same one as before, C(corrected) says that files of
+      the store were. The others are C(staged), C(obtained), C(published) and C(revoked).
   returned: always
   type: list
   elements: dict
@@ -81,6 +114,8 @@ certificates:
     - host: web1
       name: web
       outcome: served
+      activated: true
+      proven: true
       why: [there is no certificate yet]
       serial: 2a41
       previous_serial:
@@ -92,6 +127,23 @@ lost_hosts:
   type: list
   elements: str
   sample: [web7]
+waiting_hosts:
+  description: Hosts of the play that a later wave is to reach, or that are not reached because the play stops.
+  returned: always
+  type: list
+  elements: str
+  sample: [web3, web4]
+stopped:
+  description: Whether the play ends after this wave once the hosts have failed that are to.
+  returned: always
+  type: bool
+  sample: false
+broken:
+  description: The causes of each host that could not bring its certificates into use.
+  returned: always
+  type: dict
+  sample:
+    web2: ["web: 127.0.0.1:443 serves another certificate"]
 failures:
   description: The causes of each host that has a failed certificate.
   returned: always

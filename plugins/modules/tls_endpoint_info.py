@@ -35,11 +35,19 @@ options:
           - Name to ask for (SNI). Without it, O(endpoints[].host) when that is a name.
           - None is sent for an address.
         type: str
+      starttls:
+        description:
+          - The protocol that the connection begins in, in plain text, before it goes over to TLS. Without it, TLS from
+            the first byte on.
+          - V(smtp) as in RFC 3207, V(imap) as in RFC 9051, V(pop3) as in RFC 2595, V(ldap) as in RFC 4511, V(postgres)
+            as PostgreSQL's clients do.
+        type: str
+        choices: [smtp, imap, pop3, ldap, postgres]
       timeout:
         description: Seconds to wait for this endpoint, instead of O(timeout).
         type: int
   timeout:
-    description: Seconds to wait for an endpoint, for the connection and again for each step of the handshake.
+    description: Seconds to wait for an endpoint, from the look-up of its name to the end of the handshake.
     type: int
     default: 10
 extends_documentation_fragment:
@@ -63,6 +71,9 @@ EXAMPLES = r"""
         server_name: example.com
       - host: mail.example.com
         port: 465
+      - host: mail.example.com
+        port: 25
+        starttls: smtp
   register: served
 
 - name: It must be the certificate of the store
@@ -81,6 +92,7 @@ endpoints:
       host: 127.0.0.1
       port: 443
       server_name: example.com
+      starttls: null
       serial: 3f2a9c
       not_before: "2026-09-01T00:00:00Z"
       not_after: "2026-11-30T00:00:00Z"
@@ -109,6 +121,9 @@ endpoints:
       type: int
     server_name:
       description: The name that was asked for, V(none) when none was sent.
+      type: str
+    starttls:
+      description: As given.
       type: str
     serial:
       description: Serial number of the certificate, hexadecimal.
@@ -172,6 +187,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.certfleet.acme.plugins.module_utils._batch import BATCH_ARGSPEC
 from ansible_collections.certfleet.acme.plugins.module_utils._endpoints import main_work
 from ansible_collections.certfleet.acme.plugins.module_utils._module import run
+from ansible_collections.certfleet.acme.plugins.module_utils._tls.protocols import STARTTLS_ARGSPEC
 
 
 def main() -> None:
@@ -179,6 +195,7 @@ def main() -> None:
         "host": {"type": "str", "required": True},
         "port": {"type": "int", "default": 443},
         "server_name": {"type": "str"},
+        **STARTTLS_ARGSPEC,
         "timeout": {"type": "int"},
     }
     module = AnsibleModule(

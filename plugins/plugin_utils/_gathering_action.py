@@ -32,6 +32,12 @@ class GatheringAction(ActionBase):
         """The items that a host adds to the batch. result: what it registered under the variable of ``gather``."""
         raise NotImplementedError
 
+    def gathered(
+        self, registered: Mapping[str, Mapping[str, Any]], task_vars: Mapping[str, Any]
+    ) -> list[dict[str, Any]]:
+        """The items of the batch, each with its host. registered: by host."""
+        return [{**item, "host": host} for host, value in registered.items() for item in self.items_of_host(value)]
+
     def check_all(self, registered: Mapping[str, Mapping[str, Any]]) -> None:
         """Raise AnsibleActionFail when what all hosts registered, by host, shows that the play is not as meant."""
 
@@ -51,8 +57,8 @@ class GatheringAction(ActionBase):
         _play.refuse_free_strategy(self._task)
         registered = {host: _play.registered(task_vars, host, variable) for host in _play.active_hosts(task_vars)}
         self.check_all(registered)
-        found = {host: value for host, value in registered.items() if self.items_of_host(value)}
-        items = [{**item, "host": host} for host, value in found.items() for item in self.items_of_host(value)]
+        items = self.gathered(registered, task_vars)
+        found = {item["host"]: registered[item["host"]] for item in items}
         if not items:
             result.update(changed=False, skipped=True, skip_reason="no host needs anything", certificates=[])
             return result

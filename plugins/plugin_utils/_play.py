@@ -22,6 +22,12 @@ def refuse_free_strategy(task: Any) -> None:
         )
 
 
+def max_fail_percentage(task: Any) -> float | None:
+    """The share of a wave's hosts above which the play ends, in percent; None when only all of them end it."""
+    declared = task.get_play().max_fail_percentage
+    return None if declared is None else float(str(declared).rstrip("%"))
+
+
 def active_hosts(task_vars: Mapping[str, Any]) -> list[str]:
     """Hosts of the play, within the wave that serial cuts out, that have neither failed nor become unreachable."""
     return list(task_vars.get("ansible_play_batch") or [])

@@ -25,6 +25,7 @@ from tests.runner import paths, tree
 if TYPE_CHECKING:
     from tests.integration.google_cloud import GoogleCloud
     from tests.integration.route53_cloud import Cloud
+    from tests.support.service import Service
 
 Grounds = Callable[[str], "Cloud | GoogleCloud"]
 #: The lab of scenarios that name none, unless a provider is chosen.
@@ -163,6 +164,15 @@ def grounds(labs: Labs, tmp_path: Path) -> Iterator[Grounds]:
     for cloud in used:
         cloud.set_faults()
         assert cloud.lab.cloud_violations() == []
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    """A TLS server that is to serve two certificates of a store."""
+    from tests.support.service import running
+
+    with running(tmp_path) as found:
+        yield found
 
 
 @pytest.fixture

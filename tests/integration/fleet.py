@@ -61,7 +61,7 @@ class Run:
     @property
     def module_calls(self) -> list[str]:
         """``host: module`` for each row that a module process was run for."""
-        quiet = {"fleet_report", "fail", "debug", "validate_argument_spec", "set_stats"}
+        quiet = {"fleet_report", "fail", "debug", "group_by", "set_fact", "set_stats", "validate_argument_spec"}
         return [
             f"{row['host']}: {row['action'].rsplit('.', 1)[-1]}"
             for row in self.tasks

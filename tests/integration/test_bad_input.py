@@ -84,6 +84,7 @@ def refused(lab: Lab, done: Run, work: Path) -> str:
     assert [name for name in left if name.endswith(".pem")] == ["pending/privkey.pem"]
     assert "current" not in left
     line = next(line for line in done.report if line.startswith("web2 wrong: FAILED: "))
+    line = line.removesuffix(" (wanted because: there is no certificate yet)")
     assert line.removeprefix("web2 wrong: FAILED: ") in cause
     return cause
 

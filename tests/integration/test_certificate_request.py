@@ -266,12 +266,31 @@ def test_modes_are_brought_back_and_check_mode_only_tells(host: Host) -> None:
     assert not host.module("certificate_request", certificates=[WEB])["changed"]
 
 
+def test_a_declared_mode_is_given_to_what_is_there_and_to_what_comes(host: Host) -> None:
+    """The parts of a SELinux context change nothing where there is no SELinux."""
+    installed(host, WEB)
+    declared = {**WEB, "mode": "0640", "seuser": "_default", "serole": "object_r", "setype": "cert_t", "selevel": "s0"}
+    assert host.module("certificate_request", certificates=[declared], check=True)["changed"]
+    assert host.module("certificate_request", certificates=[declared])["changed"]
+    assert not host.module("certificate_request", certificates=[declared])["changed"]
+    assert not host.module("certificate_install", certificates=[declared], check=True)["changed"]
+    installed(host, {**declared, "force": True})
+    for version in ("0001", "0002"):
+        folder = host.store / "web" / "versions" / version
+        assert (folder / "privkey.pem").stat().st_mode & 0o777 == 0o640
+        assert (folder / "cert.pem").stat().st_mode & 0o777 == 0o644
+        assert folder.stat().st_mode & 0o777 == 0o750
+
+
 @pytest.mark.parametrize(
     ("item", "words"),
     [
         ({"name": "../web"}, "cannot name a certificate"),
         ({"name": ".hidden"}, "cannot name a certificate"),
         ({"identifiers": []}, "no identifier"),
+        ({"mode": "0644"}, "mode of web is 0644, which gives others rights"),
+        ({"mode": 0o640}, "mode of web is 416"),  # YAML without quotes
+        ({"setype": "etc_t:s0"}, "setype of web is"),
         ({"identifiers": ["no name"]}, "not a DNS name"),
         ({"renew_when_remaining": 1.5}, "renew_when_remaining is 1.5"),
         ({"owner": "nobody-has-this-name"}, "no user"),

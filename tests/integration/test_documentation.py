@@ -93,4 +93,10 @@ def test_defaults_that_are_plain_values_are_the_documented_ones(role: str) -> No
 def test_every_playbook_runs_a_role_of_the_collection() -> None:
     for path in (ROOT / "playbooks").glob("*.yml"):
         for play in yaml.safe_load(path.read_text(encoding="utf-8")):
-            assert {item["role"].removeprefix("certfleet.acme.") for item in play["roles"]} <= set(ROLES), path.name
+            if "ansible.builtin.import_playbook" in play:
+                assert (path.parent / play["ansible.builtin.import_playbook"]).is_file(), path.name
+                continue
+            used = [item["role"] for item in play.get("roles", [])]
+            used += [task["ansible.builtin.import_role"]["name"] for task in play.get("tasks", [])]
+            assert used, path.name
+            assert {name.removeprefix("certfleet.acme.") for name in used} <= set(ROLES), path.name

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import ssl
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,14 +17,20 @@ from typing import Any
 
 import pytest
 import yaml
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.serialization import pkcs12
 
 from tests.integration.conftest import missing
 from tests.integration.fleet import Run, playbook
+from tests.integration.test_formats import program
 from tests.runner import interpreters, paths
+from tests.support.certbot_tree import CertbotTree
+from tests.support.host import Host, only
 from tests.support.small_ca import SmallCA
 from tests.support.tls_server import TlsServer
 
 CA = SmallCA()
+PASSPHRASE = "correct-horse-battery"
 #: Python of the host and its cryptography: RHEL 9 and Ubuntu 22.04.
 HOSTS = [("3.9", "36.0.2"), ("3.10", "3.4.8")]
 
@@ -92,7 +99,15 @@ def test_the_life_of_a_certificate(old: OldHost, server: TlsServer) -> None:
         "deploy": {"reload": server.reload, "endpoints": [{"port": server.port}], "timeout": 10},
     }
     strong = {"name": "strong", "identifiers": ["strong.example", "192.0.2.7"], "key_type": "rsa-2048"}
-    third = {"name": "third", "identifiers": ["third.example"], "key_type": "ecdsa-p384", "profile": "short"}
+    third = {
+        "name": "third",
+        "identifiers": ["third.example"],
+        "key_type": "ecdsa-p384",
+        "profile": "short",
+        "formats": ["combined_pem", "pkcs12", "der"],
+        "pkcs12": {"passphrase": PASSPHRASE},
+        "files": [{"path": str(old.work / "third.pem"), "source": "combined.pem", "kind": "copy"}],
+    }
     common = {"store_path": str(old.store), "certificates": [web, strong, third]}
 
     asked, again = old.results({"certificate_request": common}, {"certificate_request": common})
@@ -119,7 +134,30 @@ def test_the_life_of_a_certificate(old: OldHost, server: TlsServer) -> None:
     assert served["endpoints"][0]["serial"] == issued[0]["serial"] == inventory["certificates"][1]["serial"]
     assert due["certificates"][0]["should_renew"] is False
 
+    # What the old library wrote, today's programs read.
+    current = old.store / "third" / "current"
+    assert (old.work / "third.pem").read_bytes() == (current / "combined.pem").read_bytes()
+    ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(current / "combined.pem")
+    loaded = pkcs12.load_pkcs12((current / "keystore.p12").read_bytes(), PASSPHRASE.encode())
+    assert loaded.cert is not None
+    assert format(loaded.cert.certificate.serial_number, "x") == issued[1]["serial"]
+    assert (loaded.cert.friendly_name, len(loaded.additional_certs)) == (b"third", 1)
+    assert serialization.load_der_private_key((current / "privkey.der").read_bytes(), None)
+    words = [program("keytool"), "-list", "-storepass:env", "WORD", "-keystore", str(current / "keystore.p12")]
+    listed = subprocess.run(words, env={**os.environ, "WORD": PASSPHRASE}, capture_output=True, text=True, check=True)
+    assert "third, " in listed.stdout
+    third["pkcs12"] = {"passphrase": PASSPHRASE + "-2"}
+    changed, again = old.results({"certificate_install": common}, {"certificate_install": common})
+    assert changed["certificates"][2]["files"] == ["keystore.p12"]
+    assert not again["changed"]
 
+
+@pytest.mark.parametrize(
+    "old",
+    [HOSTS[0], *(pytest.param(host, marks=pytest.mark.thorough) for host in HOSTS[1:])],
+    indirect=True,
+    ids=lambda host: f"python{host[0]}-cryptography{host[1]}",
+)
 def test_a_proof_that_fails_is_rolled_back(old: OldHost, server: TlsServer) -> None:
     server.directories = {"web.example": old.store / "web" / "current"}
     deploy = {"reload": server.reload, "endpoints": [{"port": server.port}], "timeout": 2}
@@ -130,6 +168,56 @@ def test_a_proof_that_fails_is_rolled_back(old: OldHost, server: TlsServer) -> N
         server.stuck = stuck
         issued = [CA.issued(asked["certificates"][0])]
         done = old.run({"certificate_install": {**common, "issued": issued}}, expect=2 if stuck else 0)
-    assert "serves another certificate" in done.failed["old"]
+    assert "still serves the previous certificate" in done.failed["old"]
     assert "version 0001 is active again" in done.failed["old"]
     assert os.readlink(old.store / "web" / "current") == "versions/0001"
+
+
+def test_what_certbot_left_is_taken_over(old: OldHost, server: TlsServer) -> None:
+    tree = CertbotTree(old.work / "letsencrypt", CA)
+    for number, kind in enumerate(("ecdsa-p256", "ecdsa-p384", "rsa-2048")):
+        tree.lineage(f"{kind}.example", [f"{kind}.example"], key_type=kind, versions=2, reuse_key=number == 2)
+    server.directories = {path.name: path for path in (tree.root / "live").iterdir() if path.is_dir()}
+    subprocess.run(server.reload, check=True, capture_output=True)
+    server.reloads, before = 0, tree.snapshot()
+    (found,) = old.results({"certificate_info": {"store_path": str(old.store), "certbot_path": str(tree.root)}})
+    deploy = {"reload": server.reload, "endpoints": [{"port": server.port}]}
+    certificates = [{**item["declaration"], "deploy": deploy} for item in found["certificates"]]
+    common = {"store_path": str(old.store), "certificates": certificates}
+    asked, installed, again = old.results(
+        {"certificate_request": common}, {"certificate_install": common}, {"certificate_request": common}
+    )
+    assert [item["reasons"][0]["code"] for item in asked["certificates"]] == ["adopted"] * 3
+    assert [item["deployed"] for item in installed["certificates"]] == [True] * 3
+    assert {item["needs"] for item in again["certificates"]} == {"nothing"}
+    assert server.reloads == 0
+    assert tree.snapshot() == before
+
+
+def test_a_shared_key_goes_to_an_old_host_and_from_it(old: OldHost) -> None:
+    web = {"name": "web", "identifiers": ["web.example"], "key_location": "shared"}
+    common = {"store_path": str(old.store), "certificates": [web]}
+    # Two hosts with the newest library, before it and after it.
+    first, last = Host(old.work / "first"), Host(old.work / "last")
+    for host in (first, last):
+        host.root.mkdir()
+    item = only(first.module("certificate_request", certificates=[web]))
+    issued, held = CA.issued(item), {"name": "web", "public_key_sha256": item["public_key_sha256"]}
+
+    def wanted(asked: dict[str, Any]) -> list[dict[str, Any]]:
+        return [{**held, "host": "next", "recipient": only(asked)["recipient"]}]
+
+    def shared(result: dict[str, Any]) -> dict[str, Any]:
+        return {**issued, "sealed_key": only(result, "shares")["sealed_key"], "shared_from": "the one before"}
+
+    (asked,) = old.results({"certificate_request": common})
+    sealed = first.module("certificate_share", wanted=wanted(asked))
+    asked = last.module("certificate_request", certificates=[web])
+    _installed, sealed = old.results(
+        {"certificate_install": {**common, "issued": [shared(sealed)]}},
+        {"certificate_share": {"store_path": str(old.store), "wanted": wanted(asked)}},
+    )
+    assert only(last.module("certificate_install", certificates=[web], issued=[shared(sealed)]))["active"]
+    first.module("certificate_install", certificates=[web], issued=[issued])
+    stores = (first.store, old.store, last.store)
+    assert len({(store / "web" / "current" / "privkey.pem").read_bytes() for store in stores}) == 1

@@ -153,12 +153,15 @@ def test_run_ends_the_lab_when_it_is_terminated(folder: Path) -> None:
     command = [sys.executable, str(LAB), "run", "--hosts", "0", "--state", str(folder), "--", "sleep", "600"]
     runner = subprocess.Popen(command)
     children = Path(f"/proc/{runner.pid}/task/{runner.pid}/children")
-    _await(lambda: (folder / "lab.json").exists() and bool(children.read_text().split()))
-    sleeping = [
-        pid for pid in children.read_text().split() if Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"sleep\0")
-    ]
+
+    def sleeping_ones() -> list[str]:
+        found = children.read_text().split()
+        return [pid for pid in found if Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"sleep\0")]
+
+    _await(lambda: bool(sleeping_ones()))
+    sleeping = sleeping_ones()
     runner.send_signal(signal.SIGTERM)
-    assert runner.wait(30) == 128 + signal.SIGTERM
+    assert runner.wait(60) == 128 + signal.SIGTERM
     assert not any(Path(f"/proc/{pid}").exists() for pid in sleeping)
     assert not folder.exists()
     assert _processes_of(folder) == []

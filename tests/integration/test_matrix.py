@@ -29,7 +29,12 @@ def entry(rows: list[dict[str, str]], **wanted: str) -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"core{row[0]}-hosts{row[2]}")
+@pytest.mark.parametrize(
+    "row",
+    # The newest ansible-core runs everything else.
+    [pytest.param(row, marks=pytest.mark.thorough if row is ROWS[-1] else ()) for row in ROWS],
+    ids=lambda row: f"core{row[0]}-hosts{row[2]}",
+)
 def test_site_runs_from_the_installed_collection(
     row: tuple[str, str, str, str], matrix: dict[str, Any], labs: Labs, tmp_path: Path
 ) -> None:

@@ -77,6 +77,7 @@ def already_replaced(lab: Lab, work: Path, cert_id: str, name: str) -> bool:
     return "alreadyReplaced" in json.dumps(result["orders"])
 
 
+@pytest.mark.thorough
 def test_exactly_those_that_the_ca_wants_renewed_are_renewed(pebble: Lab, tmp_path: Path) -> None:
     lab = pebble
     run(lab, tmp_path, "site")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.certfleet.acme.plugins.module_utils._renewal import earlier, parse_instant
 from ansible_collections.certfleet.acme.plugins.module_utils._renewal_state import RenewalState, Window
 
 from tests.support.host import Host, only
@@ -189,3 +190,27 @@ def test_a_new_certificate_starts_without_what_was_said_about_the_old_one(host: 
     item = request(host)
     assert (item["needs"], item["current"]["version"]) == ("nothing", "0002")
     assert (item["renewal_info"]["ask"], item["renewal_info"]["state"]) == (False, None)
+
+
+def test_renewals_by_age_are_spread_where_that_is_asked_for(tmp_path: Path) -> None:
+    host = Host(tmp_path)
+    install(host, age=59 * DAY)
+    item = request(host, renewal_info="never")
+    assert item["needs"] == "nothing", "a third is left a day later"
+    # With each spread it is due from a share on that lies the same way between a third and the end of the spread.
+    fingerprint = item["current"]["fingerprint_sha256"]
+    for spread in (0.01, 0.05, 0.16):
+        due = 1 / 3 + earlier(fingerprint, 1 / 3, spread) > 31 / 90
+        found = request(host, renewal_info="never", renewal_spread=spread, check=True)
+        assert (found["needs"] == "issue") == due
+        assert not due or "its place in the fleet's spread" in found["reasons"][0]["text"]
+    refused = host.module("certificate_request", certificates=[WEB], renewal_spread=0.5)
+    assert "renewal_spread is 0.5" in refused["msg"]
+
+    given = {"name": "web", "certificate_content": (host.store / "web" / "current" / "cert.pem").read_text()}
+    plain, moved = (
+        only(host.module("acme_renewal_info", certificates=[given], renewal_spread=spread))["due_at"]
+        for spread in (0, 0.16)
+    )
+    shift = parse_instant(plain) - parse_instant(moved)
+    assert abs(shift - 90 * DAY * earlier(fingerprint, 1 / 3, 0.16)) < datetime.timedelta(seconds=2)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, certfleet.acme contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who may do what in the lab's Cloud DNS: tokens for service accounts (RFC 7523) and what each account is allowed."""
+"""Who may do what in the lab's Google APIs: tokens for service accounts (RFC 7523) and what each account is allowed."""
 
 from __future__ import annotations
 
@@ -121,14 +121,14 @@ class Accounts:
             raise Refusal(401, "authError", "Request had invalid authentication credentials.") from error
         return email, frozenset(scopes)
 
-    def check(self, bearer: str, method: Method, zone: str | None) -> None:
+    def check(self, bearer: str, method: Method, zone: str | None, permission: str = "") -> None:
         """Whether who has this token may use the method, in a zone (its DNS name) where it is about one.
-        Raises Refusal."""
+        permission: the method's, where it is not called as the method is. Raises Refusal."""
         email, scopes = self._who(bearer)
         if not scopes & method.scopes:
             raise Refusal(403, "insufficientPermissions", "Request had insufficient authentication scopes.")
         account = self._accounts()[email]
-        permission = f"dns.{method.kind}"
+        permission = permission or f"dns.{method.kind}"
         zones = account.get("zones")
         outside = zones is not None and zone is not None and zone.rstrip(".") not in zones
         if permission in account.get("denied", ()) or outside:

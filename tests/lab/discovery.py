@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, certfleet.acme contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Google's own description of the Cloud DNS API, and whether requests and answers are as it says.
+"""Google's own description of an API, and whether requests and answers are as it says.
 
 The description is the discovery document that google-api-python-client carries; nothing of that library is imported.
 """
@@ -24,7 +24,8 @@ _INT_RANGES = {"int32": (-(2**31), 2**31 - 1), "uint32": (0, 2**32 - 1)}
 
 @dataclass(frozen=True)
 class Method:
-    """A method of the API. kind: ``changes.create``; path: a pattern with a group for each path parameter."""
+    """A method of the API. kind: ``changes.create``, whatever the resource is in; path: a pattern with a group for each
+    path parameter."""
 
     kind: str
     http_method: str
@@ -35,31 +36,35 @@ class Method:
     response: str | None
 
 
-def _document() -> dict[str, Any]:
+def _document(api: str) -> dict[str, Any]:
     spec = importlib.util.find_spec("googleapiclient")
     places = list(spec.submodule_search_locations or []) if spec else []
     for place in places:
-        path = Path(place) / "discovery_cache" / "documents" / "dns.v1.json"
+        path = Path(place) / "discovery_cache" / "documents" / f"{api}.json"
         if path.is_file():
             found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             return found
-    raise MissingProgram("google-api-python-client, whose discovery document the lab's Cloud DNS obeys, is missing")
+    raise MissingProgram("google-api-python-client, whose discovery documents the lab's servers obey, is missing")
 
 
 class Contract:
-    """The discovery document. Raises MissingProgram when it is not installed."""
+    """A discovery document. Raises MissingProgram when it is not installed."""
 
-    def __init__(self) -> None:
-        document = _document()
+    def __init__(self, api: str = "dns.v1") -> None:
+        document = _document(api)
         self._schemas: dict[str, dict[str, Any]] = document["schemas"]
         self._common: dict[str, dict[str, Any]] = document["parameters"]
         self.methods = list(self._methods(document))
 
-    @staticmethod
-    def _methods(document: dict[str, Any]) -> Iterator[Method]:
-        for resource, content in document["resources"].items():
+    @classmethod
+    def _methods(cls, document: dict[str, Any]) -> Iterator[Method]:
+        for resource, content in document.get("resources", {}).items():
+            yield from cls._methods(content)
             for name, method in content.get("methods", {}).items():
                 pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape("/" + method["path"]))
+                for parameter, schema in method.get("parameters", {}).items():
+                    whole = f"(?P<{parameter}>{schema.get('pattern', '').strip('^$')})"
+                    pattern = pattern.replace(f"\\{{\\+{parameter}\\}}", whole)
                 yield Method(
                     kind=f"{resource}.{name}",
                     http_method=method["httpMethod"],

@@ -11,10 +11,12 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
-from tests.runner import interpreters, sanity, tree, venvs
+from tests.runner import debian, interpreters, sanity, tree, venvs
 from tests.runner.console import Console, StepFailed, call
 from tests.runner.paths import BUILD, CACHE, INSTALLED, LINKED, LOGS, ROOT, TREE, UNDER_CI, environment
 from tests.runner.venvs import Venv
@@ -27,6 +29,8 @@ HOSTS = (("3.9", "36.0.2"), ("3.10", "3.4.8"))
 #: The providers of tests/integration/providers.py.
 PROVIDERS = ("ministack", "moto", "cloud_dns")
 MATRIX = CACHE / "matrix.json"
+# The hosts of the matrix alone.
+OLD_HOSTS = CACHE / "hosts.json"
 
 _COUNTED = ("passed", "failed", "error", "skipped")
 
@@ -85,6 +89,27 @@ class Checks:
         tools = self.tools
         self.console.step("ansible-test sanity", lambda log: sanity.run(tools, log))
 
+    @contextmanager
+    def sanity_beside(self) -> Iterator[None]:
+        """The same while something else runs, which takes one core and a half by itself."""
+        tools = self.tools
+        LOGS.mkdir(parents=True, exist_ok=True)
+        beside = LOGS / "ansible-test-sanity-beside.log"
+        beside.write_text("", encoding="utf-8")
+
+        def ended(log: Path) -> str:
+            try:
+                return running.result()
+            finally:
+                log.write_bytes(beside.read_bytes())
+
+        with ThreadPoolExecutor(1) as pool:
+            running = pool.submit(sanity.run, tools, beside)
+            try:
+                yield
+            finally:
+                self.console.step("ansible-test sanity", ended)
+
     def build(self) -> bool:
         """Build the artifact and install it away from the checkout."""
         tools = self.tools
@@ -95,16 +120,23 @@ class Checks:
         return self.console.step("ansible-galaxy collection build, install", work)
 
     def units(self) -> None:
-        """Tests that need no server."""
-        self._pytest("pytest units", ["tests/unit"], {})
+        """Tests that need no server, without the thorough ones."""
+        self._pytest("pytest units", ["-m", "not thorough", "tests/unit"], {})
 
     def integration(self) -> None:
-        """Tests in the lab, the matrix of controllers and hosts among them."""
+        """Tests in the lab, the matrix of controllers and hosts among them, without the thorough ones."""
+        self._integration(["-m", "not thorough", "tests/integration"])
+
+    def thorough(self) -> None:
+        """The tests that take long and show what shorter ones show too, in the lab and without."""
+        self._integration(["-m", "thorough", "tests/unit", "tests/integration"])
+
+    def _integration(self, words: list[str]) -> None:
         self.provide_cas()
-        self._provide_bind()
+        debian.provide(self.console, programs=True)
         self.matrix_environments()
         # More than there are cores: what they test waits for servers half of the time.
-        self._pytest("pytest integration", ["tests/integration"], {"CERTFLEET_MATRIX": str(MATRIX)}, workers=3)
+        self._pytest("pytest integration", words, {"CERTFLEET_MATRIX": str(MATRIX)}, workers=3)
 
     def test_providers(self) -> None:
         """Every test that touches DNS, once with each provider."""
@@ -128,7 +160,6 @@ class Checks:
             "hosts": [],
         }
         controllers: list[dict[str, str]] = []
-        hosts: list[dict[str, str]] = []
         for core, version, lowest in CONTROLLERS:
             words = f"ansible-core {core} on Python {version}" + (" with the lowest versions allowed" if lowest else "")
             venv = self._matrix_environment(
@@ -136,6 +167,12 @@ class Checks:
             )
             if venv is not None:
                 controllers.append({"core": core, "python": version, "bin": str(venv.path / "bin")})
+        found.update(controllers=controllers, hosts=self._host_environments())
+        MATRIX.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+
+    def _host_environments(self) -> list[dict[str, str]]:
+        """Make the environments of the managed hosts; a row for each that could be made."""
+        hosts: list[dict[str, str]] = []
         for version, cryptography in HOSTS:
             words = f"host: Python {version} with cryptography {cryptography}"
             venv = self._matrix_environment(
@@ -143,8 +180,7 @@ class Checks:
             )
             if venv is not None:
                 hosts.append({"python": version, "cryptography": cryptography, "interpreter": str(venv.bin("python"))})
-        found.update(controllers=controllers, hosts=hosts)
-        MATRIX.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        return hosts
 
     def _matrix_environment(
         self, name: str, words: str, version: str, packages: list[str], files: list[Path], lowest: bool
@@ -163,29 +199,26 @@ class Checks:
 
         return made[0] if self.console.step(words, work) else None
 
-    def program(self, module: str) -> int:
+    def fleet(self) -> int:
+        """The fleet of sshd hosts, with hosts as old as they may be; returns its exit code."""
+        debian.require_fleet(self.console)
+        self.provide_cas(("pebble",))
+        OLD_HOSTS.write_text(json.dumps({"hosts": self._host_environments()}) + "\n", encoding="utf-8")
+        code = self.program("tests.fleet", {"CERTFLEET_MATRIX": str(OLD_HOSTS)})
+        return code or int(bool(self.console.failed))
+
+    def program(self, module: str, extra: dict[str, str] | None = None) -> int:
         """Run a program of the tests with the tools, its output shown; returns its exit code."""
         words = [str(self.tools.bin("python")), "-m", module]
-        env = environment(collections=LINKED, path=[self.tools.path / "bin"])
+        env = {**environment(collections=LINKED, path=[self.tools.path / "bin"]), **(extra or {})}
         return subprocess.run(words, env=env, cwd=ROOT, stdin=subprocess.DEVNULL, check=False).returncode
 
-    def _provide_bind(self) -> None:
-        """An automated build that may install packages gets the name server that takes dynamic updates; a developer
-        decides for themself."""
-        found = shutil.which("named", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
-        if found is None and UNDER_CI and os.geteuid() == 0 and shutil.which("apt-get"):
-            words = ["apt-get", "install", "-y", "-q", "--no-install-recommends", "bind9"]
-            env = {**environment(), "DEBIAN_FRONTEND": "noninteractive"}
-            self.console.step("BIND from the distribution", lambda log: call(log, words, env=env) and None)
-        elif found is None:
-            self.console.skip("tests with BIND", "apt-get install bind9 brings it")
-
-    def provide_cas(self, *, build: bool = False) -> None:
+    def provide_cas(self, names: Sequence[str] = ("pebble", "openbao", "step-ca"), *, build: bool = False) -> None:
         """Have the lab find or bring the CAs' programs once, before several test processes want them.
 
         build: step-ca itself, where only Caddy is there.
         """
-        for name in ("pebble", "openbao", "step-ca"):
+        for name in names:
             log = LOGS / f"{name}.log"
             log.parent.mkdir(parents=True, exist_ok=True)
             log.unlink(missing_ok=True)
@@ -209,7 +242,7 @@ class Checks:
 
         self.console.step(title, work)
 
-    def _pytest(self, title: str, paths: list[str], extra: dict[str, str], *, workers: int = 2) -> None:
+    def _pytest(self, title: str, selection: list[str], extra: dict[str, str], *, workers: int = 2) -> None:
         tools = self.tools
         env = environment(collections=LINKED, path=[tools.path / "bin"])
         env.update(extra)
@@ -224,7 +257,7 @@ class Checks:
             "--dist=worksteal",
             "--durations=25",
             "--color=no",
-            *paths,
+            *selection,
         ]
         closing: list[str] = []
 

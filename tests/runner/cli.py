@@ -19,6 +19,7 @@ make lint         ruff, mypy, ansible-lint, changelog and documentation
 make sanity       ansible-test sanity
 make units        tests that need no server
 make integration  tests in the lab: real ACME servers, Route53 emulators, nginx
+make thorough     the tests that make test leaves out: longer ways to what shorter ones show too
 make matrix       the installed collection on the oldest and the newest ansible-core
 make test-providers  the tests that touch DNS, all of them with each provider; PROVIDER=NAME: with that one
 make molecule     the Molecule scenarios of extensions/molecule; SCENARIO=NAME: that one
@@ -27,20 +28,24 @@ make bench        how many requests a certificate costs, one by one and in a bat
 make race         eight writers in one DNS zone of each provider: no value may be lost; WRITE=upsert must lose some
 make bench-dns    how many API calls 1,000 and 10,000 TXT values cost, beside other programs; PEERS=0 leaves those out
                   (for both, PROVIDER=route53 or PROVIDER=cloud_dns chooses one)
+make noop         what a run costs that finds nothing to do; HOSTS=50 CERTIFICATES=20
 make interop      what of the protocol works with which CA, on four real ones; writes docs/interop.md
 make worst        50 certificates from Pebble at its worst, then each endpoint failing in each way in turn
+make fleet        sshd hosts with nginx, HAProxy, Apache, Postfix, Dovecot, rotated while a client watches; needs root
 make changelog    CHANGELOG.rst from changelogs/
 make clean        remove .cache and all that was brought there
 Without make: python3 tests/runner TARGET
 """
 
 
+TESTS = ("test", "lint", "sanity", "units", "integration", "thorough", "matrix", "build", "test-providers")
 #: Programs that say by themselves how it went.
 PROGRAMS = {
     "bench": "tests.benchmarks.request_counts",
     "race": "tests.benchmarks.race",
     "worst": "tests.benchmarks.worst",
     "bench-dns": "tests.benchmarks.dns_calls",
+    "noop": "tests.benchmarks.noop",
     "interop": "tests.interop",
 }
 
@@ -74,7 +79,8 @@ def _run(target: str, rest: list[str]) -> int:
         if target == "interop":
             checks.provide_cas(build=True)
         return checks.program(PROGRAMS[target])
-    names = ("lint", "sanity", "units", "integration") if target == "test" else (target,)
+    if target == "fleet":
+        return checks.fleet()
     if target == "changelog":
         # Fragments stay until the release is out, and each call writes the release anew from them.
         env = environment(collections=LINKED, path=[checks.tools.path / "bin"])
@@ -87,9 +93,14 @@ def _run(target: str, rest: list[str]) -> int:
 
         molecule.run(checks.console)
         return checks.close()
-    if target not in ("test", "lint", "sanity", "units", "integration", "matrix", "build", "test-providers"):
+    if target not in TESTS:
         print(f"no such target: {target}\n{HELP}", file=sys.stderr, end="")
         return 2
-    for name in names:
-        getattr(checks, name.replace("-", "_"))()
+    if target == "test":
+        checks.lint()
+        with checks.sanity_beside():
+            checks.units()
+        checks.integration()
+    else:
+        getattr(checks, target.replace("-", "_"))()
     return checks.close()

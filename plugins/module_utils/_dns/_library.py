@@ -8,33 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .._cloud import _library as _shared
 from .._module import require
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-
-def aws() -> Any:
-    """boto3 (with botocore beneath it). Raises MissingLibrary."""
-    error: ImportError | None = None
-    try:
-        import boto3
-    except ImportError as caught:
-        error = caught
-    require(boto3=error)
-    return boto3
-
-
-def aws_core() -> Any:
-    """botocore, with the modules of it that are imported here. Raises MissingLibrary."""
-    aws()
-    import botocore.config
-    import botocore.credentials
-    import botocore.exceptions
-    import botocore.session
-    import botocore.utils
-
-    return botocore
+aws_core, google_auth, requests = _shared.aws_core, _shared.google_auth, _shared.requests
 
 
 def dns() -> ModuleType:
@@ -64,25 +44,9 @@ def google() -> Any:
         import google.api_core.client_info
         import google.api_core.exceptions
         import google.api_core.page_iterator
-        import google.auth
-        import google.auth.exceptions
-        import google.auth.impersonated_credentials
-        import google.auth.transport.requests
         import google.cloud.dns
-        import google.oauth2.credentials
-        import google.oauth2.service_account
     except ImportError as caught:
         error = caught
     require(google_cloud_dns=error)
+    google_auth()
     return google
-
-
-def requests() -> Any:
-    """requests with its ``exceptions`` (google-cloud-dns brings it). Raises MissingLibrary."""
-    error: ImportError | None = None
-    try:
-        import requests
-    except ImportError as caught:
-        error = caught
-    require(requests=error)
-    return requests

@@ -6,15 +6,16 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from .._cloud import google_errors
 from . import _library
 from .model import Swap
 from .provider import BatchRefused, Denied, ProviderBusy, ProviderError
 
+TITLE = "Cloud DNS"
 #: Reasons of status 403 that say "later" (Cloud DNS API, "Error messages"; Google APIs, usage limits).
 _BUSY = frozenset({"quotaExceeded", "rateLimitExceeded", "userRateLimitExceeded", "limitExceeded", "backendError"})
 _PART = re.compile(r"entity\.change\.(?P<list>additions|deletions)\[(?P<index>\d+)\]")
@@ -61,56 +62,9 @@ def explain(error: Any, endpoint: str, project: str, *, action: str = "", zone_i
     action: the permission that the request needs, e.g. ``dns.changes.create``.
     """
     google = _library.google()
-    known = google.auth.exceptions
     if isinstance(error, google.api_core.exceptions.GoogleAPICallError):
         return _explain_answer(error, project, action, zone_id)
-    if isinstance(error, known.TransportError):
-        return ProviderError(
-            f"Google's token server cannot be reached: {_network(error)}",
-            remedy="Check the network, the proxy and the token_uri of the key.",
-            fatal=True,
-        )
-    if isinstance(error, known.RefreshError):
-        return _credentials_refused(": ".join(dict.fromkeys(_refresh_texts(error))))
-    if isinstance(error, known.GoogleAuthError):
-        return _credentials_refused(short(error))
-    return _explain_network(error, endpoint)
-
-
-def _refresh_texts(error: Any) -> Iterator[str]:
-    """What the error says, and what the answer that it carries says."""
-    yield short(error.args[0] if error.args else error)
-    for answer in error.args[1:]:
-        try:
-            yield short(json.loads(answer)["error"]["message"])
-        except (KeyError, TypeError, ValueError):
-            continue
-
-
-def _explain_network(error: Any, endpoint: str) -> ProviderError:
-    known = _library.requests().exceptions
-    if isinstance(error, known.SSLError):
-        return ProviderError(
-            f"Cloud DNS at {endpoint} has a certificate that is not trusted: {_network(error)}",
-            remedy="Name the CA bundle that it was issued from in the environment variable REQUESTS_CA_BUNDLE.",
-            fatal=True,
-        )
-    if isinstance(error, (known.ConnectTimeout, known.ProxyError)) or _never_connected(error):
-        return ProviderError(
-            f"Cloud DNS at {endpoint} cannot be reached: {_network(error)}",
-            remedy="Check the network, the proxy and api_endpoint.",
-            fatal=True,
-        )
-    if isinstance(error, (known.ConnectionError, known.Timeout, known.ChunkedEncodingError)):
-        return ProviderBusy(
-            f"Cloud DNS at {endpoint} gave no answer: {_network(error)}",
-            remedy="Check the network, or try again later.",
-            unsure=True,
-        )
-    if isinstance(error, (known.InvalidURL, known.InvalidSchema, known.MissingSchema)):
-        return ProviderError(f"api_endpoint {endpoint!r} cannot be used: {short(error)}", fatal=True)
-    # An answer that is no JSON: something else than Cloud DNS is there. A change may have been made all the same.
-    return ProviderError(f"what {endpoint} answers is not Cloud DNS: {short(error)}", fatal=True, unsure=True)
+    return google_errors.explain(error, TITLE, endpoint)
 
 
 def _explain_answer(error: Any, project: str, action: str, zone_id: str) -> ProviderError:
@@ -119,7 +73,7 @@ def _explain_answer(error: Any, project: str, action: str, zone_id: str) -> Prov
     text = "; ".join(dict.fromkeys(text for _reason, text in details))
     said = f"{status} {', '.join(sorted(reasons - {''}))}".strip()
     if status == 401:
-        return _credentials_refused(text)
+        return google_errors.credentials_refused(TITLE, text)
     if status == 429 or status >= 500 or (status == 403 and reasons & _BUSY):
         return ProviderBusy(
             f"Cloud DNS is busy ({said}): {text}",
@@ -150,49 +104,10 @@ def _explain_answer(error: Any, project: str, action: str, zone_id: str) -> Prov
     return ProviderError(f"Cloud DNS answered {action} with {said}: {text}")
 
 
-def _credentials_refused(text: str) -> ProviderError:
-    return ProviderError(
-        f"Google refuses the credentials for Cloud DNS: {text}",
-        remedy="Check the key or the access token (one is good for an hour), and the clock of this machine.",
-        fatal=True,
-    )
-
-
 def _details(error: Any) -> tuple[int, list[tuple[str, str]]]:
     """The HTTP status, and reason and text of each error that the answer lists."""
     listed = [item for item in getattr(error, "errors", None) or () if isinstance(item, dict)]
-    details = [(str(item.get("reason", "")), _line(item.get("message", ""))) for item in listed]
+    details = [(str(item.get("reason", "")), google_errors.line(item.get("message", ""))) for item in listed]
     # The library puts the method and the URL before the text.
-    text = _line(re.sub(r"^[A-Z]+ \S+: ", "", str(getattr(error, "message", error))))
+    text = google_errors.line(re.sub(r"^[A-Z]+ \S+: ", "", str(getattr(error, "message", error))))
     return int(getattr(error, "code", 0) or 0), details or [("", text)]
-
-
-def _never_connected(error: Any) -> bool:
-    """True when no connection came about, so that nothing can have been carried out."""
-    seen = error
-    for _depth in range(6):
-        if type(seen).__name__ in ("NewConnectionError", "NameResolutionError", "ConnectTimeoutError"):
-            return True
-        reason = getattr(seen, "reason", None)
-        seen = reason if isinstance(reason, BaseException) else next(iter(getattr(seen, "args", ())), None)
-        if not isinstance(seen, BaseException):
-            return False
-    return False
-
-
-def _network(error: Any) -> str:
-    """The innermost cause: the outer ones repeat it with addresses of objects."""
-    text = short(error)
-    for marker in ("Failed to establish a new connection: ", "Caused by "):
-        text = text.rpartition(marker)[2]
-    return text.rstrip("')\"")
-
-
-def _line(text: Any) -> str:
-    return " ".join(str(text).split()).rstrip(".")
-
-
-def short(error: Any) -> str:
-    """An exception's text in one line of bounded length."""
-    text = _line(error) or type(error).__name__
-    return text if len(text) <= 400 else f"{text[:400]}..."

@@ -86,8 +86,7 @@ def _rate(options: Mapping[str, Any]) -> float:
 
 
 def _route53(options: Mapping[str, Any], buckets: Buckets) -> Provider:
-    from .aws_auth import connect
-    from .route53 import Route53
+    from .route53 import Route53, connect
 
     client = connect(options)
     # The limit is the account's. Whose keys are which account's is not known here; only a role's name tells it.

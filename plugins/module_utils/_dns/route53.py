@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from .._cloud import aws_auth
 from . import _library
 from . import route53_sets as sets
 from .model import RecordSet, Swap, Zone
 from .provider import Limits, Provider, ProviderError, ZoneList
 from .ratelimit import TokenBucket
-from .route53_errors import explain, refused_batch, unanswered
+from .route53_errors import SERVICE, explain, refused_batch, unanswered
 from .route53_sets import plain
 from .zones import longest_match
 
@@ -24,6 +25,11 @@ _ZONE_PAGE = 100
 _SET_PAGE = 300
 #: Look zones up by name, instead of listing on, when the names have no more parents than this.
 _FEW_PARENTS = 3
+
+
+def connect(options: Mapping[str, Any]) -> Any:
+    """A boto3 client for Route53 from the AWS options; see aws_auth.connect()."""
+    return aws_auth.connect(options, SERVICE)
 
 
 class Route53(Provider):

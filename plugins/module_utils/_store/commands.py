@@ -18,18 +18,28 @@ from .._errors import CertfleetError
 
 #: Seconds after which a command is stopped.
 COMMAND_TIMEOUT = 300.0
+#: Where service programs are, which a user who is not root, and sudo at times, does not search.
+_ADMIN_PATH = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 _MAX_OUTPUT = 600
 
 
-def run_command(argv: Sequence[str], *, timeout: float = COMMAND_TIMEOUT) -> None:
+def search_path() -> str:
+    """PATH, and after it where programs of administrators are."""
+    parts = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    return os.pathsep.join([*parts, *(folder for folder in _ADMIN_PATH if folder not in parts)])
+
+
+def run_command(argv: Sequence[str], *, timeout: float | None = None) -> None:
     """Run a program and wait for it. Raises CertfleetError with its last output when it fails.
+
+    timeout: seconds, COMMAND_TIMEOUT unless given.
 
     Its output goes to an unnamed file, not a pipe: a daemon that it leaves behind may keep that open for ever.
     """
     shown = shlex.join(argv)
     try:
         with tempfile.TemporaryFile() as output:
-            _run(argv, shown, output, timeout)
+            _run(argv, shown, output, COMMAND_TIMEOUT if timeout is None else timeout)
     except OSError as error:
         raise CertfleetError(f"{shown}: {error.strerror}") from error
 
@@ -37,7 +47,13 @@ def run_command(argv: Sequence[str], *, timeout: float = COMMAND_TIMEOUT) -> Non
 def _run(argv: Sequence[str], shown: str, output: IO[bytes], timeout: float) -> None:
     # AnsibleModule.run_command knows no deadline and waits for daemons that keep its pipes.
     process = subprocess.Popen(  # pylint: disable=ansible-bad-function
-        list(argv), stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", start_new_session=True
+        list(argv),
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        cwd="/",
+        env={**os.environ, "PATH": search_path()},
+        start_new_session=True,
     )
     try:
         status = process.wait(timeout)

@@ -18,17 +18,25 @@ from typing import Any
 from .._errors import CertfleetError
 from .._names import certificate_name, is_ip, validate_identifiers
 from .._renewal import Wanted
+from . import published
+from .adopt import Source
+from .argspec import SHARED
+from .formats import Keystore, parse_formats
+from .outputs import Output, parse_outputs
 from .ownership import Ownership, key_mode
 from .selinux import Context
+from .services import check_of, reload_of
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A TLS server that must serve the certificate. server_name: for SNI; None sends none."""
+    """A TLS server that must serve the certificate. server_name: for SNI; None sends none. starttls: the protocol that
+    TLS begins in, of _tls.protocols; None for TLS from the first byte on."""
 
     host: str
     port: int
     server_name: str | None
+    starttls: str | None = None
 
 
 @dataclass(frozen=True)
@@ -44,14 +52,19 @@ class Deploy:
         return bool(self.check or self.reload or self.endpoints)
 
     def digest(self) -> str:
-        """Changes when the declaration changes in a way that makes an earlier proof worthless."""
-        content = [self.check, self.reload, [[e.host, e.port, e.server_name] for e in self.endpoints]]
+        """Changes when the declaration changes in a way that makes an earlier proof worthless.
+
+        What a declaration does not use is left out, so that what was proven before there was such a thing stays proven.
+        """
+        endpoints = [[e.host, e.port, e.server_name, *([e.starttls] if e.starttls else [])] for e in self.endpoints]
+        content = [self.check, self.reload, endpoints]
         return hashlib.sha256(json.dumps(content).encode("utf-8")).hexdigest()
 
 
 @dataclass(frozen=True)
 class Declared:
-    """One declared certificate. ownership is looked up on this host."""
+    """One declared certificate. ownership is looked up on this host. formats: names of files besides the PEM ones.
+    shared: many hosts serve it, with one key."""
 
     name: str
     identifiers: tuple[str, ...]
@@ -61,6 +74,12 @@ class Declared:
     force: bool
     ownership: Ownership
     deploy: Deploy
+    formats: tuple[str, ...] = ()
+    keystore: Keystore | None = None
+    files: tuple[Output, ...] = ()
+    adopt: Source | None = None
+    shared: bool = False
+    publish: tuple[published.Target, ...] = ()
 
     def wanted(self, acme_directory: str | None = None, *, force: bool = False) -> Wanted:
         return Wanted(
@@ -77,6 +96,8 @@ def parse(item: dict[str, Any]) -> Declared:
     """One entry of the option ``certificates``. Raises CertfleetError."""
     name = certificate_name(item["name"])
     identifiers = tuple(validate_identifiers(item["identifiers"]))
+    ownership = Ownership.of(item["owner"], item["group"], key_mode(item.get("mode"), name), _context(item, name))
+    files, keystore = parse_formats(name, item)
     declared = Declared(
         name=name,
         identifiers=identifiers,
@@ -84,8 +105,14 @@ def parse(item: dict[str, Any]) -> Declared:
         profile=item["profile"] or None,
         renew_when_remaining=item["renew_when_remaining"],
         force=item["force"],
-        ownership=Ownership.of(item["owner"], item["group"], key_mode(item.get("mode"), name), _context(item, name)),
+        ownership=ownership,
         deploy=_deploy(name, item["deploy"] or {}, identifiers),
+        formats=files,
+        keystore=keystore,
+        files=parse_outputs(name, item, files, ownership),
+        adopt=Source.of(item.get("adopt")),
+        shared=item.get("key_location") == SHARED,
+        publish=published.parse(item.get("publish")),
     )
     declared.wanted()  # refuses a share that is none
     return declared
@@ -112,10 +139,10 @@ def _context(item: dict[str, Any], name: str) -> Context:
 def _deploy(name: str, item: dict[str, Any], identifiers: tuple[str, ...]) -> Deploy:
     sni = next((name for name in identifiers if not is_ip(name) and not name.startswith("*.")), None)
     endpoints = tuple(
-        Endpoint(endpoint["host"], endpoint["port"], endpoint["server_name"] or sni)
+        Endpoint(endpoint["host"], endpoint["port"], endpoint["server_name"] or sni, endpoint.get("starttls"))
         for endpoint in item.get("endpoints") or []
     )
-    check, reload = tuple(item.get("check") or ()), tuple(item.get("reload") or ())
+    check, reload = _commands(item)
     for label, argv in (("check", check), ("reload", reload)):
         if argv and not argv[0].strip():
             raise CertfleetError(f"deploy.{label} has an empty program name", remedy="Give a list: program, arguments.")
@@ -128,6 +155,15 @@ def _deploy(name: str, item: dict[str, Any], identifiers: tuple[str, ...]) -> De
     if timeout < 1:
         raise CertfleetError(f"deploy.timeout is {timeout}", remedy="Give 1 second or more.")
     return Deploy(check, reload, endpoints, timeout)
+
+
+def _commands(item: dict[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Check and reload: what is given, an empty list meaning none, else what the service has."""
+    check, reload, service = item.get("check"), item.get("reload"), item.get("service")
+    if service is not None:
+        check = check_of(service) if check is None else check
+        reload = reload_of(service) if reload is None else reload
+    return tuple(check or ()), tuple(reload or ())
 
 
 def _one_string(argv: Sequence[str]) -> bool:

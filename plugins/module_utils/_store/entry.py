@@ -22,9 +22,9 @@ from .version import (
     CHAIN,
     CSR,
     FULLCHAIN,
-    HOLD_A_KEY,
     KEY,
     META,
+    PUBLIC,
     REQUEST,
     Pending,
     Version,
@@ -73,9 +73,9 @@ class Store:
 
     def entry(self, name: str, ownership: Ownership, *, create: bool) -> Entry | None:
         """The certificate of that name, None when it is not there and ``create`` is false. Raises CertfleetError."""
+        parents.refuse_owners(self._above, ownership)
         if self._folder is None:
             return None
-        parents.refuse_owners(self._above, ownership)
         if create:
             return Entry(name, self._folder.make(name, ownership))
         if self._folder.kind(name) is None:
@@ -185,19 +185,28 @@ class Entry:
     def sweep(self) -> None:
         """Remove what an interrupted run left behind. Under the lock only."""
         self.folder.sweep()
+        if self.folder.kind(PENDING) is not None:
+            with self.folder.sub(PENDING, self._private) as pending:
+                pending.sweep()
         if self.folder.kind(VERSIONS) is None:
             return
+        labels = self.labels()
         with self.folder.sub(VERSIONS) as versions:
             versions.sweep()
-        labels = self.labels()
+            for label in labels:
+                with versions.sub(label) as folder:
+                    folder.sweep()
         if labels and self.folder.kind(PENDING) is not None:
             with self.folder.sub(PENDING, self._private) as pending:
                 waiting = pending.read(KEY)
             with self.folder.sub(VERSIONS) as versions, versions.sub(labels[-1]) as newest:
                 try:
                     answered = waiting is not None and waiting == newest.read(KEY)
+                    instead_of = from_json(newest.read(META)).get("instead_of") or []
                 except CertfleetError:  # load() tells what is wrong with it
-                    answered = False
+                    answered, instead_of = False, []
+            request = self.pending() if instead_of else None
+            answered |= request is not None and request.public_key_sha256 in instead_of
             if answered:  # the run ended between making the version and dropping its request
                 self.drop_pending()
 
@@ -227,17 +236,20 @@ class Entry:
         if self.folder.kind(PENDING) is not None:
             self.folder.remove(PENDING)
 
-    def stage(self, chain_pem: str, meta: dict[str, Any]) -> str:
+    def stage(self, chain_pem: str, meta: dict[str, Any], *, key_pem: bytes | None = None) -> str:
         """Make the next version from the request's key and a chain that was checked against it; returns its label.
 
         The version gets its name when all of it is on the disk; ``current`` is not touched.
+        key_pem: another key, which was found to belong to the chain: one that is taken over, or that of a shared
+        certificate that another host had requested. The request is dropped in this case too.
         """
         blocks = _x509.split_pem(chain_pem)
         leaf, rest = blocks[0].encode("ascii"), "".join(blocks[1:]).encode("ascii")
-        with self.folder.sub(PENDING, self._private) as pending:
-            key_pem, request = needed(pending, KEY), from_json(pending.read(REQUEST))
         public_key = _x509.certificate_facts(_x509.load_chain(blocks[0])[0])["public_key_sha256"]
-        check_key(key_pem, public_key, request)
+        if key_pem is None:
+            with self.folder.sub(PENDING, self._private) as pending:
+                key_pem, request = needed(pending, KEY), from_json(pending.read(REQUEST))
+            check_key(key_pem, public_key, request)
         meta = {**meta, "key": known_key(key_pem, public_key)}
         labels = self.labels()
         label = f"{int(labels[-1]) + 1 if labels else 1:04d}"
@@ -301,5 +313,5 @@ def _correct_files(folder: Folder, *, dry: bool) -> bool:
     changed = folder.correct_self(dry=dry)
     for name in folder.names():
         if folder.kind(name) == "file":
-            changed |= folder.correct(name, secret=name in HOLD_A_KEY, dry=dry)
+            changed |= folder.correct(name, secret=name not in PUBLIC, dry=dry)
     return changed

@@ -18,6 +18,7 @@ from .._batch import finish
 from .._errors import CertfleetError
 from .._module import require
 from .._renewal import parse_instant, utc_now
+from . import adopt, certbot, formats, outputs
 from ._library import CRYPTOGRAPHY_IMPORT_ERROR
 from .entry import Entry, Store, Version
 from .files import Ownership
@@ -26,7 +27,15 @@ if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
 _MAX_FILE = 4 * 1024 * 1024
-_META = ("acme_directory", "account_uri", "order_uri", "certificate_url", "profile", "requested_profile")
+_META = (
+    "acme_directory",
+    "account_uri",
+    "order_uri",
+    "certificate_url",
+    "profile",
+    "requested_profile",
+    "adopted_from",
+)
 _FACTS = (
     "serial",
     "not_before",
@@ -53,6 +62,8 @@ def main_work(module: AnsibleModule) -> dict[str, Any]:
     serials: set[str] = set()
     if params["store_path"]:
         found, names, serials = _of_store(params["store_path"], query, now)
+    if params["certbot_path"]:
+        found += _of_certbot(params["certbot_path"], now)
     for path in params["paths"] or []:
         found += _of_path(path, now)
     serials |= {item["serial"] for item in found}
@@ -136,10 +147,40 @@ def _version_item(entry: Entry, version: Version, state: str, now: datetime.date
         "version": version.label,
         "state": state,
         "active": state == "active",
+        "withdrawn": version.withdrawn,
         "deployed_at": (version.meta.get("deployed") or {}).get("at"),
+        "formats": formats.present(entry, version.label),
+        "files": sorted(outputs.paths_noted(entry)) if state == "active" else [],
         "certificate": version.leaf_pem or None,
         "broken": version.broken or None,
     }
+
+
+def _of_certbot(path: str, now: datetime.datetime) -> list[dict[str, Any]]:
+    """Each lineage of certbot's tree; none without such a tree."""
+    try:
+        lineages = certbot.lineages(path)
+    except CertfleetError as error:
+        return [{**_empty("certbot", path), **error.as_result()}]
+    names = certbot.store_names([os.path.basename(lineage) for lineage in lineages])
+    return [_lineage_item(lineage, names, now) for lineage in lineages]
+
+
+def _lineage_item(lineage: str, names: dict[str, str], now: datetime.datetime) -> dict[str, Any]:
+    """What is wrong with a lineage is no failure of the inventory, but it gets no declaration."""
+    name = os.path.basename(lineage)
+    item = {**_empty("certbot", lineage), "name": name}
+    try:
+        facts, leaf_pem = adopt.leaf_of(lineage)
+        item.update(facts, **_dates(facts, now), certificate=leaf_pem)
+        find = adopt.look(adopt.Source(certbot=lineage))
+        item.update(acme_directory=find.renewal.acme_directory, requested_profile=find.renewal.profile)
+        if item["expired"]:
+            raise CertfleetError(f"it expired at {facts['not_after']}")
+        item["declaration"] = adopt.declaration(lineage, names[name], find)
+    except CertfleetError as error:
+        item["broken"] = error.message
+    return item
 
 
 def _of_path(pattern: str, now: datetime.datetime) -> Iterator[dict[str, Any]]:
@@ -174,13 +215,17 @@ def _empty(source: str, path: str) -> dict[str, Any]:
         "version": None,
         "state": None,
         "active": None,
+        "withdrawn": None,
         **dict.fromkeys(_FACTS),
         **dict.fromkeys(_META),
         "deployed_at": None,
         "expired": None,
         "seconds_remaining": None,
+        "formats": [],
+        "files": [],
         "certificate": None,
         "broken": None,
+        "declaration": None,
         "changed": False,
         "failed": False,
         "msg": "",

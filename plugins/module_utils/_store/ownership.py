@@ -61,21 +61,27 @@ class Ownership:
     def settled(self, fd: int, mode: int) -> bool:
         """Whether an open file or directory has the owner and group, and this mode; see context for the rest."""
         status = os.fstat(fd)
-        return stat.S_IMODE(status.st_mode) == mode and self._ids(status) == (status.st_uid, status.st_gid)
+        return stat.S_IMODE(status.st_mode) == mode and self._ids(status, mode) == (status.st_uid, status.st_gid)
 
     def settle(self, fd: int, mode: int) -> None:
         """Owner and group first: chown clears nothing that chmod set, and no group reads before it is the right one."""
         status = os.fstat(fd)
-        if self._ids(status) != (status.st_uid, status.st_gid):
-            os.fchown(fd, *self._ids(status))
+        ids = self._ids(status, mode)
+        if ids != (status.st_uid, status.st_gid):
+            os.fchown(fd, *ids)
         if stat.S_IMODE(status.st_mode) != mode:
             os.fchmod(fd, mode)
 
-    def _ids(self, status: os.stat_result) -> tuple[int, int]:
-        uid = self.uid
+    def _ids(self, status: os.stat_result, mode: int) -> tuple[int, int]:
+        """A group that nobody declared, say that of a setgid directory, is never let in: what is opened to a group only
+        now is opened to the process's own. What a group may read already stays as it is."""
+        uid, gid = self.uid, self.gid
+        if gid is None:
+            lets_in = mode & stat.S_IRGRP and not mode & stat.S_IROTH and not status.st_mode & stat.S_IRGRP
+            gid = os.getegid() if lets_in else status.st_gid
         if uid is None:
             uid = status.st_uid if status.st_uid in {0, os.geteuid()} else os.geteuid()
-        return uid, status.st_gid if self.gid is None else self.gid
+        return uid, gid
 
 
 def key_mode(text: str | None, name: str) -> int | None:

@@ -48,7 +48,12 @@ class Renewal:
         if isinstance(held, Broken):
             return held
         state = RenewalState() if self.mode == "never" else self.state(version)
-        return replace(held, renew_at=state.renew_at, explanation_url=state.explanation_url)
+        return replace(
+            held,
+            renew_at=state.renew_at,
+            explanation_url=state.explanation_url,
+            fingerprint_sha256=version.facts["fingerprint_sha256"],
+        )
 
     def keep(self, entry: Entry, version: Version | None, *, dry: bool) -> bool:
         """Write a new answer beside its certificate. True when it says something else than the one before: that the

@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +16,16 @@ from .. import _x509
 from .._batch import finish, results_or_cause, run_batch
 from .._errors import CertfleetError
 from .._module import require
-from .._renewal import Clock, Decision, Held, Reason, Wanted, decide, next_run, parse_instant, utc_now
-from . import keys, selinux
+from .._renewal import Clock, Decision, Held, Reason, Wanted, decide, next_run, parse_instant, spread_of, utc_now
+from . import adopt, keys, published, selinux, sharing
 from ._library import CRYPTOGRAPHY_IMPORT_ERROR
+from .argspec import SHARED
 from .declared import Declared, names_once, parse
 from .entry import PENDING_LIFETIME, Entry, Pending, Store, Version
+from .extras import Extras
+from .outputs import check_paths
 from .renewal import Renewal
+from .rollback import waiting
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -33,7 +38,10 @@ _MAX_INSTEAD_OF = 16
 
 @dataclass(frozen=True)
 class Settings:
-    """The options that are the same for all certificates of a call. check: write nothing. now: a seam for tests."""
+    """The options that are the same for all certificates of a call. check: write nothing. now: a seam for tests.
+
+    elsewhere: the certificates that all hosts of a shared one are to have, by name; see shared_elsewhere.
+    """
 
     acme_directory: str | None
     renew: bool
@@ -42,6 +50,8 @@ class Settings:
     now: Clock = utc_now
     renewal: Renewal = field(default_factory=Renewal)
     next_run_in: datetime.timedelta = datetime.timedelta(0)
+    elsewhere: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    spread: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -63,7 +73,8 @@ def main_work(module: AnsibleModule) -> dict[str, Any]:
 
     results = results_or_cause(module, params["certificates"], work, _empty)
     diffs = [_diff(result) for result in results if result["changed"]] if module._diff else None
-    finish(module, "certificates", results, diffs=diffs, acme_directory=params["acme_directory"])
+    told = {name: params[name] for name in ("acme_directory", "store_path")}
+    finish(module, "certificates", results, diffs=diffs, **told)
 
 
 def _request_all(params: dict[str, Any], *, check: bool) -> list[dict[str, Any]]:
@@ -76,9 +87,12 @@ def _request_all(params: dict[str, Any], *, check: bool) -> list[dict[str, Any]]
         check=check,
         renewal=Renewal.of(params["renewal_info"], params["renewal_info_answers"]),
         next_run_in=next_run(params["next_run_in"]),
+        elsewhere={item["name"]: item for item in params["shared_elsewhere"] or []},
+        spread=spread_of(params["renewal_spread"]),
     )
     items = params["certificates"]
     names_once(items)
+    check_paths(items, params["store_path"])
     with Store(params["store_path"], create=bool(items) and not settings.check) as store:
         found = run_batch(items, partial(request_one, store, settings), concurrency=params["concurrency"])
     return [
@@ -93,8 +107,8 @@ def request_one(store: Store, settings: Settings, item: dict[str, Any]) -> dict[
     entry = store.entry(declared.name, declared.ownership, create=False)
     changed = False
     if entry is None:
-        need = need_of(None, declared, settings)
         if settings.check:
+            need = _taken_over(need_of(None, declared, settings), None, declared, settings)
             return _result(declared, need, None, None, changed=True)
         entry = store.entry(declared.name, declared.ownership, create=True)
         if entry is None:
@@ -104,20 +118,33 @@ def request_one(store: Store, settings: Settings, item: dict[str, Any]) -> dict[
         entry.lock()
         if not settings.check:
             entry.sweep()
-        changed |= entry.correct_modes(dry=settings.check)
-        need = need_of(entry, declared, settings)
+        corrected = entry.correct_modes(dry=settings.check)
+        changed |= corrected
+        missing = need_of(entry, declared, settings)
+        need = _taken_over(missing, entry, declared, settings)
+        changed |= need is not missing and need.needs == "install"
         if need.needs != "issue" and _abandoned(entry, settings.now()):
             changed = True
             if not settings.check:
                 entry.drop_pending()
         changed |= settings.renewal.keep(entry, need.version, dry=settings.check)
+        sharing.note_location(entry, declared, need.version, dry=settings.check)
         current = entry.current()
         active = entry.load(current) if current else None
         pending = None
         if need.needs == "issue":
             pending, made = _request(entry, declared, settings)
             changed |= made
-        result = _result(declared, need, active, pending, changed=changed)
+        recipient = None
+        if declared.shared and pending is not None:
+            recipient = sharing.recipient(entry, create=not settings.check)
+        result = {
+            **_result(declared, need, active, pending, changed=changed),
+            "corrected": corrected,
+            "recipient": recipient,
+        }
+        if declared.shared:
+            result["withdrawn"] = sharing.withdrawn(entry)
         result["replaces"] = _replaces(entry, declared.wanted(settings.acme_directory)) if pending or active else None
         if need.needs != "issue" and need.version is not None and settings.renew:
             # Of what a newer one has taken the place of, nothing is asked (RFC 9773 section 4.3).
@@ -130,10 +157,36 @@ def request_one(store: Store, settings: Settings, item: dict[str, Any]) -> dict[
 def need_of(entry: Entry | None, declared: Declared, settings: Settings) -> Need:
     """What the certificate needs. What was asked for by force comes first, until it has come."""
     need = _need_of_versions(entry, declared, settings)
+    other = settings.elsewhere.get(declared.name) if declared.shared else None
+    here = need.version if need.needs != "issue" else None
+    if other is not None and here is not None and here.facts.get("serial") != other["serial"]:
+        which = f", serial {other['serial']}" if other["serial"] else ""
+        text = f"all its hosts are to serve the certificate of {other['host']}{which}"
+        need = Need("issue", (Reason("shared_elsewhere", text),), here)
     if entry is None or not _forced_before(entry) or any(reason.code == "forced" for reason in need.reasons):
         return need
     others = need.reasons if need.needs == "issue" else ()
     return Need("issue", (_FORCED_BEFORE, *others), need.version)
+
+
+def _taken_over(need: Need, entry: Entry | None, declared: Declared, settings: Settings) -> Need:
+    """The need of a certificate that is missing in the store, after a look where it may be on the host already.
+
+    What is good there becomes the first version, but not in check mode. What is not is issued, and the need says why.
+    """
+    if declared.adopt is None or [reason.code for reason in need.reasons] != ["missing"]:
+        return need
+    try:
+        find = adopt.look(declared.adopt, declared.ownership.uid)
+        wanted = declared.wanted(settings.acme_directory)
+        against = decide(wanted, find.held(), settings.now(), renew=settings.renew, next_run_in=settings.next_run_in)
+        if against.should_renew:
+            raise adopt.refusal(find, declared.key_type, against.reasons)
+    except CertfleetError as error:
+        text = f"{need.reasons[0].text}; not adopted: {error}"
+        return Need("issue", (Reason("missing", text),), need.version)
+    version = None if entry is None or settings.check else adopt.stage(entry, find, settings.now())
+    return Need("install", (find.reason(),), version)
 
 
 def _need_of_versions(entry: Entry | None, declared: Declared, settings: Settings) -> Need:
@@ -142,29 +195,40 @@ def _need_of_versions(entry: Entry | None, declared: Declared, settings: Setting
     if entry is None:
         return Need("issue", decide(wanted, None, settings.now(), renew=settings.renew).reasons)
     current = entry.current()
-    labels = entry.labels()
-    staged = None
-    if labels and (current is None or int(labels[-1]) > int(current)):
-        staged = entry.load(labels[-1])
+    staged = waiting(entry, current)
+    if staged is not None:
         decision = _decide(wanted, staged, settings)
         if not decision.should_renew:
             text = f"version {staged.label} (serial {staged.facts['serial']}) waits to be activated"
-            return Need("install", (Reason("pending_install", text),), staged)
+            reason = adopt.reason_of(staged) or Reason("pending_install", text)
+            return Need("install", (reason,), staged)
         if current is None:
             return Need("issue", decision.reasons, staged)
     active = entry.load(current) if current else None
     decision = _decide(wanted, active, settings)
+    if active is not None and not declared.shared and active.meta.get("key_location") == SHARED:
+        reason = Reason("key_location_changed", "its key is that of other hosts too, one of its own is declared")
+        decision = replace(decision, reasons=(*decision.reasons, reason))
     if decision.should_renew:
         return Need("issue", decision.reasons, active)
-    if active is not None and declared.deploy and active.deployed_digest != declared.deploy.digest():
+    if active is None:
+        return Need("nothing")
+    reasons = Extras(entry, declared).reasons(active)
+    if declared.deploy and active.deployed_digest != declared.deploy.digest():
         text = f"it is not proven that the service serves version {active.label}, deployed as declared now"
-        return Need("install", (Reason("not_deployed", text),), active)
-    return Need("nothing", (), active)
+        reasons += (Reason("not_deployed", text),)
+    lacking = published.lacking(entry, active, declared.publish)
+    if lacking:
+        text = f"version {active.label} is not published to {', '.join(target.title for target in lacking)}"
+        reasons += (Reason("not_published", text),)
+    return Need("install" if reasons else "nothing", reasons, active)
 
 
 def _decide(wanted: Wanted, version: Version | None, settings: Settings) -> Decision:
     held = settings.renewal.held(version) if version else None
-    return decide(wanted, held, settings.now(), renew=settings.renew, next_run_in=settings.next_run_in)
+    return decide(
+        wanted, held, settings.now(), renew=settings.renew, next_run_in=settings.next_run_in, spread=settings.spread
+    )
 
 
 def _request(entry: Entry, declared: Declared, settings: Settings) -> tuple[Pending | None, bool]:
@@ -220,9 +284,13 @@ def _too_old(request: dict[str, Any], now: datetime.datetime) -> bool:
 
 
 def _answered(entry: Entry, pending: Pending) -> bool:
-    """Whether a version has this request's key already: a run ended before it dropped the request."""
+    """Whether a version has this request's key already, or came in its place: a run ended before it dropped it."""
     labels = entry.labels()
-    return bool(labels) and entry.load(labels[-1]).facts.get("public_key_sha256") == pending.public_key_sha256
+    newest = entry.load(labels[-1]) if labels else Version("")
+    return pending.public_key_sha256 in [
+        newest.facts.get("public_key_sha256"),
+        *(newest.meta.get("instead_of") or []),
+    ]
 
 
 def _reusable(entry: Entry, pending: Pending, declared: Declared, now: datetime.datetime, *, forced: bool) -> bool:
@@ -259,7 +327,7 @@ def version_result(version: Version | None) -> dict[str, Any] | None:
     fields = ("acme_directory", "account_uri", "order_uri", "certificate_url", "profile", "requested_profile")
     return {
         **version.facts,
-        **{name: version.meta.get(name) for name in fields},
+        **{name: version.meta.get(name) for name in (*fields, "adopted_from")},
         "version": version.label,
         "broken": version.broken or None,
         "deployed_at": (version.meta.get("deployed") or {}).get("at"),
@@ -272,13 +340,19 @@ def _empty(item: dict[str, Any]) -> dict[str, Any]:
         "identifiers": item["identifiers"],
         "key_type": item["key_type"],
         "profile": item["profile"],
+        "key_location": item.get("key_location") or "host",
         "needs": "nothing",
         "reasons": [],
         "csr_content": None,
         "public_key_sha256": None,
+        "recipient": None,
         "current": None,
+        "held": None,
+        "withdrawn": [],
         "replaces": None,
         "renewal_info": None,
+        "publish": bool(item.get("publish")),
+        "corrected": False,
         "changed": False,
         "failed": False,
         "msg": "",
@@ -295,6 +369,8 @@ def _result(
                 "identifiers": list(declared.identifiers),
                 "key_type": declared.key_type,
                 "profile": declared.profile,
+                "key_location": SHARED if declared.shared else "host",
+                "publish": declared.publish,
             }
         ),
         "needs": need.needs,
@@ -302,6 +378,7 @@ def _result(
         "csr_content": pending.csr_pem if pending else None,
         "public_key_sha256": pending.public_key_sha256 if pending else None,
         "current": version_result(active),
+        "held": sharing.held(need.version) if declared.shared else None,
         "changed": changed,
         "msg": f"{need.needs}: {'; '.join(reason.text for reason in need.reasons)}" if need.reasons else need.needs,
     }

@@ -22,11 +22,16 @@ KEY = "privkey.pem"
 CERT = "cert.pem"
 CHAIN = "chain.pem"
 FULLCHAIN = "fullchain.pem"
+COMBINED, KEYSTORE, CERT_DER, KEY_DER = "combined.pem", "keystore.p12", "cert.der", "privkey.der"
 META = "certificate.json"
 CSR = "request.csr"
 REQUEST = "request.json"
+#: Private half of the key that a shared certificate's key is sealed to; of this one request.
+RECIPIENT = "recipient.pem"
 #: Files that only the owner and the declared group may read.
-HOLD_A_KEY = frozenset({KEY, "privkey.der", "combined.pem", "keystore.p12"})
+HOLD_A_KEY = frozenset({KEY, COMBINED, KEYSTORE, KEY_DER, RECIPIENT})
+#: Files that everyone may read. What is neither, say a leftover of a run that was killed, may hold a key.
+PUBLIC = frozenset({CERT, CHAIN, FULLCHAIN, CERT_DER, META, CSR, REQUEST})
 
 
 @dataclass
@@ -42,6 +47,16 @@ class Version:
     @property
     def deployed_digest(self) -> str | None:
         return (self.meta.get("deployed") or {}).get("digest")
+
+    @property
+    def compromised(self) -> bool:
+        """Whether its key is marked as known to others: it must not be activated again."""
+        return bool(self.meta.get("compromised"))
+
+    @property
+    def withdrawn(self) -> bool:
+        """Whether an operator has gone back to an older version: only by name is it activated again."""
+        return bool(self.meta.get("withdrawn"))
 
     @property
     def renewal(self) -> RenewalState:
@@ -60,6 +75,7 @@ class Version:
             profile=self.meta.get("requested_profile"),
             profile_known="requested_profile" in self.meta,
             acme_directory=self.meta.get("acme_directory"),
+            compromised=self.compromised,
             renew_at=self.renewal.renew_at,
             explanation_url=self.renewal.explanation_url,
         )

@@ -13,6 +13,7 @@ from ansible_collections.certfleet.acme.plugins.filter.caa_records import caa_re
 from ansible_collections.certfleet.acme.plugins.filter.cloud_dns_role import cloud_dns_role
 from ansible_collections.certfleet.acme.plugins.filter.cname_delegations import cname_delegations
 from ansible_collections.certfleet.acme.plugins.filter.route53_policy import route53_policy
+from ansible_collections.certfleet.acme.plugins.filter.waves import waves
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -127,3 +128,26 @@ def test_caa_allows_what_is_declared_and_forbids_the_rest() -> None:
 def test_what_cannot_be_a_caa_record_is_said(arguments: tuple[Any, ...], words: str) -> None:
     with pytest.raises(AnsibleFilterError, match=words):
         caa_records(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "meant"),
+    [
+        (3, [3]),
+        ("3", [3]),
+        ("25%", ["25%"]),
+        ([1, "25%", "100%"], [1, "25%", "100%"]),
+        ('[1,"50%"]', [1, "50%"]),
+        ("[1, '50%']", [1, "50%"]),
+        ("1, 12.5%,100%", [1, "12.5%", "100%"]),
+        (["1", 2.0], [1, 2]),
+    ],
+)
+def test_waves_are_read_from_whatever_a_variable_has(sizes: Any, meant: list[Any]) -> None:
+    assert waves(sizes) == meant
+
+
+@pytest.mark.parametrize("sizes", ["many", "", "0", 0, "-1", "25 %", [1, None], {"a": 1}, "1;2", [2.5]])
+def test_waves_of_no_size_are_refused(sizes: Any) -> None:
+    with pytest.raises(AnsibleFilterError, match="no size of a wave"):
+        waves(sizes)

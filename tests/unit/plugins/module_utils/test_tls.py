@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.certfleet.acme.plugins.module_utils._errors import CertfleetError
-from ansible_collections.certfleet.acme.plugins.module_utils._tls import Served, endpoint_text, prove
+from ansible_collections.certfleet.acme.plugins.module_utils._tls.connection import Served, endpoint_text
+from ansible_collections.certfleet.acme.plugins.module_utils._tls.proof import prove
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -32,7 +33,7 @@ class Endpoint:
         self.time = 0.0
         self.timeouts: list[float] = []
 
-    def shake(self, host: str, port: int, name: str | None, *, timeout: float) -> Served:
+    def shake(self, host: str, port: int, name: str | None, *, timeout: float, starttls: str | None) -> Served:
         self.timeouts.append(timeout)
         self.time += 0.1
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
@@ -56,16 +57,23 @@ class Endpoint:
         )
 
 
-def test_proven_at_the_first_handshake() -> None:
+def test_proven_by_two_handshakes_in_a_row() -> None:
     endpoint = Endpoint(NEW)
     endpoint.prove()
-    assert endpoint.time == pytest.approx(0.1)
+    assert endpoint.time == pytest.approx(0.3)
+    assert len(endpoint.timeouts) == 2
+
+
+def test_an_old_process_that_still_answers_is_waited_for() -> None:
+    endpoint = Endpoint(NEW, OLD, NEW, "connection refused", NEW, NEW, OLD)
+    endpoint.prove()
+    assert len(endpoint.timeouts) == 6
 
 
 def test_asked_again_until_the_new_certificate_is_there() -> None:
-    endpoint = Endpoint("connection refused", OLD, OLD, NEW, OLD)
+    endpoint = Endpoint("connection refused", OLD, OLD, NEW, NEW, OLD)
     endpoint.prove()
-    assert len(endpoint.timeouts) == 4
+    assert len(endpoint.timeouts) == 5
     assert endpoint.time < 2
 
 
@@ -80,7 +88,8 @@ def test_given_up_when_the_time_is_over(answer: x509.Certificate | str, words: s
     endpoint = Endpoint(answer)
     with pytest.raises(CertfleetError) as raised:
         endpoint.prove(timeout=10)
-    assert str(raised.value) == f"{words}, 10 s after the reload"
+    assert raised.value.message == f"{words}, 10 s after the reload"
+    assert raised.value.remedy.startswith("See whether the service ")
     assert 8 < endpoint.time <= 10.2
     assert max(endpoint.timeouts) <= 5
     assert endpoint.timeouts[-1] < 5
@@ -90,10 +99,10 @@ def test_the_last_handshake_before_the_end_counts() -> None:
     endpoint = Endpoint(OLD)
     shakes = []
 
-    def late(host: str, port: int, name: str | None, *, timeout: float) -> Served:
+    def late(host: str, port: int, name: str | None, *, timeout: float, starttls: str | None) -> Served:
         shakes.append(timeout)
         endpoint.answers = [NEW if endpoint.time > 7 else OLD]
-        return Endpoint.shake(endpoint, host, port, name, timeout=timeout)
+        return Endpoint.shake(endpoint, host, port, name, timeout=timeout, starttls=starttls)
 
     endpoint.shake = late  # type: ignore[method-assign]
     endpoint.prove(timeout=10)

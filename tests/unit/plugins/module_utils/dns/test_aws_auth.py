@@ -20,10 +20,10 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
-from ansible_collections.certfleet.acme.plugins.module_utils._dns import aws_auth
+from ansible_collections.certfleet.acme.plugins.module_utils._cloud import aws_auth
 from ansible_collections.certfleet.acme.plugins.module_utils._dns.model import Zone
 from ansible_collections.certfleet.acme.plugins.module_utils._dns.provider import ProviderBusy, ProviderError
-from ansible_collections.certfleet.acme.plugins.module_utils._dns.route53 import Route53
+from ansible_collections.certfleet.acme.plugins.module_utils._dns.route53 import Route53, connect
 from ansible_collections.certfleet.acme.plugins.module_utils._errors import CertfleetError
 
 from tests.lab import tls
@@ -138,7 +138,7 @@ def token_file(tmp_path: Path) -> Path:
 
 def provider(amazon: Amazon, **options: Any) -> Route53:
     given = {"endpoint_url": amazon.url, "sts_endpoint_url": amazon.url, "region": "eu-central-1", **options}
-    return Route53(aws_auth.connect(given), requests_per_second=1000)
+    return Route53(connect(given), requests_per_second=1000)
 
 
 def assuming(amazon: Amazon, **options: Any) -> Route53:
@@ -277,7 +277,7 @@ def test_a_profile_assumes_a_role_by_option(amazon: Amazon, monkeypatch: pytest.
     """The profile's keys and its region."""
     profiles(amazon, monkeypatch, tmp_path)
     route53 = Route53(
-        aws_auth.connect({"profile": "base", "assume_role_arn": ARN, "endpoint_url": amazon.url}),
+        connect({"profile": "base", "assume_role_arn": ARN, "endpoint_url": amazon.url}),
         requests_per_second=1000,
     )
     route53.zones(["example.com"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.certfleet.acme.plugins.module_utils._dns.aws_roles import Role, roles
+from ansible_collections.certfleet.acme.plugins.module_utils._cloud.aws_roles import Role, roles
 from ansible_collections.certfleet.acme.plugins.module_utils._errors import CertfleetError
 
 ARN = "arn:aws:iam::123456789012:role/acme-dns"

@@ -8,14 +8,13 @@ import time
 from typing import Any
 
 import pytest
-from ansible_collections.certfleet.acme.plugins.module_utils._dns.aws_auth import connect
 from ansible_collections.certfleet.acme.plugins.module_utils._dns.model import RecordSet, Swap, Zone
 from ansible_collections.certfleet.acme.plugins.module_utils._dns.provider import (
     BatchRefused,
     ProviderBusy,
     ProviderError,
 )
-from ansible_collections.certfleet.acme.plugins.module_utils._dns.route53 import Route53
+from ansible_collections.certfleet.acme.plugins.module_utils._dns.route53 import Route53, connect
 from botocore import exceptions
 from botocore.awsrequest import AWSResponse
 

@@ -21,6 +21,9 @@ from ansible_collections.certfleet.acme.plugins.module_utils._errors import Cert
 
 from tests.support.stored import CA, Step, active, ask, killed_at, killed_at_change, put
 
+#: Each single change to a file or directory: more of them, and more time, than steps.
+CHANGES = pytest.param(killed_at_change, marks=pytest.mark.thorough)
+
 BrokenOffAt = Callable[[int, Callable[[Step], Any]], bool]
 
 
@@ -71,7 +74,7 @@ def put_with(root: Path, issued: list[dict[str, Any]], step: Step, **options: An
     return put(root, issued, step=step, **options)
 
 
-@pytest.mark.parametrize("broken_off_at", [killed_at, killed_at_change, full_at])
+@pytest.mark.parametrize("broken_off_at", [killed_at, CHANGES, full_at])
 def test_the_installation_of_a_new_certificate(tmp_path: Path, broken_off_at: BrokenOffAt) -> None:
     """Staging, activation, the notes before and after, and pruning."""
     start = tmp_path / "start"
@@ -145,7 +148,7 @@ def test_a_request_beside_an_active_certificate(tmp_path: Path, broken_off_at: B
     assert number > 8
 
 
-@pytest.mark.parametrize("broken_off_at", [killed_at, killed_at_change, full_at])
+@pytest.mark.parametrize("broken_off_at", [killed_at, CHANGES, full_at])
 def test_the_very_first_request_and_installation(tmp_path: Path, broken_off_at: BrokenOffAt) -> None:
     def whole(root: Path, step: Step) -> None:
         put(root, [CA.issued(ask(root, step=step))], step=step)
@@ -168,7 +171,7 @@ def test_the_very_first_request_and_installation(tmp_path: Path, broken_off_at: 
     assert number > 30
 
 
-@pytest.mark.parametrize("broken_off_at", [killed_at, killed_at_change])
+@pytest.mark.parametrize("broken_off_at", [killed_at, CHANGES])
 def test_a_rollback_that_is_killed_leaves_a_whole_version(tmp_path: Path, broken_off_at: BrokenOffAt) -> None:
     start = tmp_path / "start"
     first = put(start, [CA.issued(ask(start))])

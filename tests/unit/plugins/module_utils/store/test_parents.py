@@ -131,6 +131,15 @@ def test_a_directory_above_of_another_user_is_refused_unless_declared(use: Use, 
 
 
 @needs_root
+def test_check_mode_says_so_before_there_is_a_store(above: Path) -> None:
+    os.chown(above, STRANGER, -1)
+    with Store(str(above / "new" / "store"), create=False) as store:
+        with pytest.raises(CertfleetError, match=f"{above} belongs to another user"):
+            store.entry("web", Ownership(), create=False)
+        assert store.entry("web", Ownership(uid=STRANGER), create=False) is None
+
+
+@needs_root
 def test_the_place_of_a_file_may_belong_to_the_declared_owner_only(above: Path) -> None:
     os.chown(above, STRANGER, -1)
     assert "belongs to another user" in refusal(as_outside, above)

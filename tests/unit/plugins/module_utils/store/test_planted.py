@@ -10,6 +10,7 @@ Refused or corrected as the README says, never followed: what a link leads to is
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from pathlib import Path
 from typing import Any
@@ -47,13 +48,24 @@ REMOVED = [
 ]
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Path:
-    """With an active version, and a request that is not finished."""
-    root = tmp_path / "store"
+@pytest.fixture(autouse=True)
+def _no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fsync", lambda _fd: None)
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("template") / "store"
     assert put(root, [CA.issued(ask(root))])["deployed"]
     ask(root, force=True)
     return root
+
+
+@pytest.fixture
+def store(tmp_path: Path, template: Path) -> Path:
+    """With an active version, and a request that is not finished."""
+    shutil.copytree(template, tmp_path / "store", symlinks=True)
+    return tmp_path / "store"
 
 
 def look(top: Path) -> list[tuple[Any, ...]]:
@@ -131,6 +143,20 @@ def test_a_version_with_a_link_in_it_is_reported_as_broken(store: Path, place: s
     asked = ask(store)
     assert [reason["code"] for reason in asked["reasons"]] == ["broken"]
     assert "not followed" in asked["reasons"][0]["text"]
+
+
+@pytest.mark.parametrize("kind", ["directory", "file", "dangling"])
+@pytest.mark.parametrize("place", [f"{VERSION}/.certificate.json.new", "web/pending/.request.json.new"])
+def test_a_link_beside_a_file_that_is_written_anew_is_removed(store: Path, place: str, kind: str) -> None:
+    victim = plant(store, place, kind)
+    before = look(victim)
+    if "pending" in place:
+        assert ask(store, profile="other")["changed"]
+    else:
+        done = put(store, [], deploy={"check": None, "reload": ["other"], "endpoints": None, "timeout": 1})
+        assert (done["failed"], done["deployed"], done["changed"]) == (False, True, True)
+    assert look(victim) == before
+    assert not os.path.lexists(store / place)
 
 
 @needs_root

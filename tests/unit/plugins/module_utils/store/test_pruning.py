@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -29,9 +30,10 @@ LABELS = st.lists(st.integers(1, 12_000), min_size=1, max_size=9, unique=True).m
 @settings(deadline=None, max_examples=60)
 @given(data=st.data(), labels=LABELS, keep=st.integers(1, 6), check=st.booleans())
 def test_what_pruning_keeps(data: st.DataObject, labels: list[str], keep: int, check: bool) -> None:
-    """Any versions, any of them in use, any of them in use before: as after rolling back by hand."""
+    """Any versions, any of them in use, any of them in use before, any withdrawn: as after rolling back by hand."""
     current = data.draw(st.sampled_from(labels))
     previous = data.draw(st.sampled_from([None, *labels]))
+    withdrawn = data.draw(st.sets(st.sampled_from(labels)))
     with tempfile.TemporaryDirectory() as folder, mock.patch("os.fsync"):
         root = Path(folder) / "store"
         for path in (root, root / "web", root / "web" / "versions"):
@@ -39,6 +41,8 @@ def test_what_pruning_keeps(data: st.DataObject, labels: list[str], keep: int, c
         for label in labels:
             (root / "web" / "versions" / label).mkdir(mode=0o700)
             (root / "web" / "versions" / label / "privkey.pem").write_text("key")
+            meta = {"withdrawn": {"at": "2026-01-01T00:00:00Z"}} if label in withdrawn else {}
+            (root / "web" / "versions" / label / "certificate.json").write_text(json.dumps(meta))
         (root / "web" / "current").symlink_to(f"versions/{current}")
         with Store(str(root), create=False) as store:
             entry = store.entry("web", Ownership(), create=False)
@@ -52,9 +56,11 @@ def test_what_pruning_keeps(data: st.DataObject, labels: list[str], keep: int, c
         needed = {*labels[-keep:], current, *([previous] if previous else [])}
         assert needed <= set(left)
         assert os.path.exists(root / "web" / "current" / "privkey.pem")
-        # Beside what is needed, only what can still be activated, and the version to go back to.
+        # Beside what is needed, only what can still be activated, and all down to the version to go back to.
         position = labels.index(current)
-        to_go = [label for label in labels if label not in needed and label not in labels[max(0, position - 1) :]]
+        back_to = next((at for at in reversed(range(position)) if labels[at] not in withdrawn), 0)
+        assert labels[back_to] in left
+        to_go = [label for label in labels if label not in needed and label not in labels[back_to:]]
         assert work.changed is bool(to_go)
         assert left == (labels if check else [label for label in labels if label not in to_go])
 
@@ -83,5 +89,5 @@ def test_what_is_left_after_each_of_many_runs(turns: list[tuple[str, int]]) -> N
             # Those to keep, the one in use, the one before it, and the one that was in use before.
             assert {*versions[-keep:], used["version"], before["version"]} <= set(left)
             if outcome == "works":
-                assert len(left) <= max(keep, 3)
+                assert len(left) <= max(keep, 2) + 1
             versions = left

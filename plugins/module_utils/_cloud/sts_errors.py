@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from . import _library
-from .provider import ProviderBusy, ProviderError
+from .errors import ProviderBusy, ProviderError
 
-#: What lends the credentials of a role. Where one of them fails, Route53 was not asked.
+#: What lends the credentials of a role. Where one of them fails, the service itself was not asked.
 ASSUMING = frozenset({"AssumeRole", "AssumeRoleWithWebIdentity", "AssumeRoleWithSAML"})
 _BUSY = frozenset(
     {

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A client for Route53 from the options, with credentials that renew themselves. Nothing is written to disk."""
+"""A client for a service of AWS from the options, with credentials that renew themselves and are written nowhere."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import Any, Callable
 
 from .._errors import CertfleetError
 from . import _library
+from .aws_errors import Service, explain
 from .aws_roles import Role, roles
-from .provider import ProviderError
-from .route53_errors import explain
+from .errors import ProviderError
 from .sts_errors import explain_sts
 
 #: Attempts of one request within botocore; a busy account is tried again by the writer after that.
@@ -30,9 +30,9 @@ _RENEW_AT_LAST = 120
 _TOKEN_MAX = 20000
 
 
-def connect(options: Mapping[str, Any]) -> Any:
-    """A boto3 client for Route53 from the AWS options. Sends nothing to Route53 or STS: roles are assumed before the
-    first request. Raises CertfleetError, MissingLibrary."""
+def connect(options: Mapping[str, Any], service: Service, *, attempts: int | None = None) -> Any:
+    """A boto3 client from the AWS options. Sends nothing to the service or STS: roles are assumed before the first
+    request. attempts: of one request, within botocore. Raises CertfleetError, MissingLibrary."""
     boto3 = _library.aws()
     core = _library.aws_core()
     chain = roles(options, os.environ)
@@ -49,16 +49,21 @@ def connect(options: Mapping[str, Any]) -> Any:
             inner.register_component("credential_provider", core.credentials.CredentialResolver([provider]))
             keys = {}
         session = boto3.session.Session(botocore_session=inner, **keys)
-        # Route53 is global; its requests are signed for us-east-1 unless another partition is meant.
+        region = session.region_name or service.region
+        if not region:
+            raise CertfleetError(
+                f"no AWS region is given for {service.title}",
+                remedy="Give region, or the environment variable AWS_REGION.",
+            )
         return session.client(
-            "route53",
-            region_name=session.region_name or "us-east-1",
+            service.name,
+            region_name=region,
             endpoint_url=options.get("endpoint_url"),
             verify=options.get("aws_ca_bundle"),
-            config=_config(core),
+            config=_config(core, attempts),
         )
     except core.exceptions.BotoCoreError as error:
-        raise explain(error) from error
+        raise explain(error, service) from error
     except ValueError as error:
         raise CertfleetError(f"endpoint_url {options.get('endpoint_url')!r} cannot be used: {error}") from error
 
@@ -85,9 +90,9 @@ def _inner_session(core: Any, options: Mapping[str, Any]) -> Any:
     return inner
 
 
-def _config(core: Any) -> Any:
+def _config(core: Any, attempts: int | None = None) -> Any:
     return core.config.Config(
-        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+        retries={"mode": "standard", "total_max_attempts": attempts or _ATTEMPTS},
         connect_timeout=_CONNECT_TIMEOUT,
         read_timeout=_READ_TIMEOUT,
         user_agent_extra="certfleet.acme",
